@@ -1,0 +1,103 @@
+"""Where runs happen: here, or in worker processes. Whatever happens to a run, it ends in a record."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from bench import worker
+from bench.record import NaiveRecord, RunRecord, unfinished
+from bench.spec import RunSpec
+
+Run = Callable[[RunSpec, Path | None], RunRecord]
+Started = Callable[[RunSpec], None]
+
+
+def pool(workers: int) -> ProcessPool:
+    """Spawned, long-lived processes of one thread each: a killed or hung one costs one run (pebble)."""
+    os.environ.update(worker.environment())  # a spawned process inherits it before its torch starts
+    context = multiprocessing.get_context("spawn")
+    return ProcessPool(max_workers=workers, initializer=worker.start, context=context)
+
+
+def run_one(spec: RunSpec, data: Path | None) -> RunRecord:
+    """bench.run.run_one, imported where it runs: the parent process never loads torch."""
+    from bench.run import run_one
+
+    return run_one(spec, data)
+
+
+def naive(name: str, data: Path | None) -> NaiveRecord | None:
+    """bench.run.naive, imported where it runs."""
+    from bench.run import naive
+
+    return naive(name, data)
+
+
+def here(run: Run, specs: Iterable[RunSpec], data: Path | None) -> Iterator[RunRecord]:
+    """Every run in this process, one after another: for tests and debuggers."""
+    for spec in specs:
+        yield run(spec, data)
+
+
+def in_processes(
+    run: Run, specs: Iterable[RunSpec], data: Path | None, workers: int, started: Started = lambda spec: None
+) -> Iterator[RunRecord]:
+    """Records as their runs end, in any order; `started` hears of each run when it is handed to a worker.
+
+    Only a few runs are handed out ahead, so memory stays flat however long the matrix. Closing the iterator (Ctrl-C)
+    stops the workers at once.
+    """
+    queue = iter(specs)
+    running: dict[Future[RunRecord], RunSpec] = {}
+    workshop = pool(workers)
+    try:
+        while True:
+            while len(running) <= workers and (spec := next(queue, None)):
+                running[workshop.schedule(run, args=[spec, data], timeout=spec.budget.seconds)] = spec
+                started(spec)
+            if not running:
+                return
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield outcome(running.pop(future), future)
+    finally:
+        workshop.stop()
+        workshop.join()
+
+
+def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterator[NaiveRecord]:
+    """The naive rows of these tasks, in the tasks' order; none for a task whose data are not there."""
+    ordered = sorted(names)
+    if not ordered:
+        return
+    workshop = pool(workers)
+    try:
+        for record in workshop.map(naive, ordered, [data] * len(ordered)).result():
+            if record is not None:
+                yield record
+    finally:
+        workshop.stop()
+        workshop.join()
+
+
+def outcome(spec: RunSpec, future: Future[Any]) -> RunRecord:
+    """The record of a future that is done, however it ended."""
+    try:
+        record: RunRecord = future.result()
+        return record
+    except TimeoutError:
+        return unfinished(spec, "timeout", f"longer than {spec.budget.seconds} s")
+    except ProcessExpired as error:
+        code = error.exitcode or 0
+        how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        return unfinished(spec, "crashed", how)
+    except Exception as error:  # the worker could not even start, or its answer could not be read
+        return unfinished(spec, "failed", f"{type(error).__name__}: {error}")

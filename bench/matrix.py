@@ -1,0 +1,185 @@
+"""The front door: python -m bench.matrix."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+from bench import cli, timing
+from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
+from bench.machine import cores
+from bench.matrices import MATRICES
+from bench.plan import BadInput, Filters, Plan
+from bench.record import Busy, Store, unfinished
+from bench.spec import Matrix, RunSpec, settings
+from tasks.cards import TASKS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a matrix, time it, write its report. Returns the exit code that `--help` explains."""
+    options = _options(arguments)
+    try:
+        matrix, filters = cli.chosen(options)
+        if options.list:
+            return listing(matrix, filters, options.json)
+        todo = cli.planned(matrix, filters, options.device)
+    except BadInput as error:
+        return cli.refuse(error)
+    if options.dry_run:
+        return dry_run(matrix, todo, options)
+    return run(matrix, todo, options)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = cli.parser(
+        "bench.matrix", "Run a matrix of training techniques, then write its report. The same command resumes."
+    )
+    parser.add_argument(
+        "--workers", type=int, default=cores(), metavar="N", help="one-thread processes (default: cores)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("report/out"), metavar="DIR", help="where the report goes")
+    parser.add_argument("--list", action="store_true", help="show what there is, and how many runs the filters keep")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="how many runs, how many finished, how long for the rest"
+    )
+    parser.add_argument("--retry", action="store_true", help="do failed, crashed and timed-out runs again")
+    parser.add_argument("--no-timing", action="store_true", help="leave out the timed pass")
+    parser.add_argument("--no-report", action="store_true", help="leave out the report")
+    options = parser.parse_args(arguments)
+    options.typed = list(sys.argv[1:] if arguments is None else arguments)
+    return options
+
+
+def listing(matrix: Matrix, filters: Filters, as_json: bool) -> int:
+    """The tables, and what the filters keep of the matrix."""
+    kept = [names for names in matrix.rows() if filters.keeps(names)]
+    seeds = filters.seeds or matrix.seeds
+    tables = {
+        "matrices": {name: value.summary for name, value in MATRICES.items()},
+        "tasks": {
+            name: f"{card.summary}; {card.metric}{' (synthetic)' * card.synthetic}" for name, card in TASKS.items()
+        },
+        "architectures": {name: settings(value) for name, value in {**ARCHITECTURES, **matrix.architectures}.items()},
+        "stabilisations": {
+            name: settings(value) for name, value in {**STABILISATIONS, **matrix.stabilisations}.items()
+        },
+        "optimizers": {name: settings(value) for name, value in {**OPTIMIZERS, **matrix.optimizers}.items()},
+    }
+    if as_json:
+        found = {"matrix": matrix.name, "seeds": list(seeds), "configurations": [asdict(names) for names in kept]}
+        print(json.dumps({**tables, **found}))
+        return cli.OK
+    for title, table in tables.items():
+        print(f"{title}:")
+        for name, text in table.items():
+            print(f"  {name:<28} {text}")
+    print(f"\nmatrix {matrix.name}: {len(kept)} configurations x {len(seeds)} seeds = {len(kept) * len(seeds)} runs")
+    print("combine stabilisations with + (clip+dropout) in a matrix file of your own: docs/matrix-file.md")
+    return cli.OK
+
+
+def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
+    """Counts, and a forecast from a few measured steps."""
+    from bench.forecast import forecast
+
+    rest = unmade(todo, cli.store(matrix, options.results).done(), options.retry)
+    seconds = forecast(rest, options.data, options.workers) if rest else 0.0
+    counts = {"runs": len(todo.runs), "finished": len(todo.runs) - len(rest), "skipped": len(todo.skipped)}
+    if options.json:
+        print(json.dumps({"matrix": matrix.name, **counts, "workers": options.workers, "seconds": round(seconds)}))
+        return cli.OK
+    print(f"matrix {matrix.name}: {counts['runs']} runs, {counts['finished']} finished, {len(rest)} to run")
+    if todo.skipped:
+        print(f"{counts['skipped']} more make no sense and are recorded as skipped")
+    print(f"about {cli.duration(seconds)} with {options.workers} workers, from a few measured steps of each kind")
+    print(f"start it: {cli.again(options, 'bench.matrix', '--dry-run')}")
+    return cli.OK
+
+
+def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
+    """Scores, naive rows, times, report. Whatever ends it, every finished run is kept."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with cli.store(matrix, options.results) as store:
+            for warning in store.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+            failed = score(matrix, todo, store, options)
+            if not options.no_timing:
+                timing.fill(todo.runs, store, options.data, matrix.pairs, options.json)
+        if not options.no_report:
+            _report(matrix, options)
+    except KeyboardInterrupt:
+        resume = cli.again(options, "bench.matrix")
+        print(f"\ninterrupted: every finished run is kept. Resume with: {resume}", file=sys.stderr)
+        return cli.INTERRUPTED
+    except (OSError, Busy) as error:
+        print(f"error: cannot write to {options.results}: {error}", file=sys.stderr)
+        return cli.STORAGE
+    return cli.FAILED if failed else cli.OK
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def unmade(todo: Plan, done: dict[str, str], retry: bool) -> list[RunSpec]:
+    """The runs that have no result, or with `retry` one that says more of the machine than of the technique."""
+    return [
+        spec
+        for spec in todo.runs
+        if (status := done.get(spec.id)) is None or (retry and status not in ("ok", "diverged"))
+    ]  # fmt: skip
+
+
+def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> bool:
+    """Make the runs that have no result yet; whether any of them failed unexpectedly."""
+    from bench.execute import in_processes, naive_rows, run_one
+    from bench.progress import reporter
+
+    rest = unmade(todo, store.done(), options.retry)
+    rows = store.rows()
+    known = {row["id"]: row["reason"] for row in rows if row["kind"] == "run" and row["status"] == "skipped"}
+    for spec, reason in todo.skipped:
+        if known.get(spec.id) != reason:
+            store.append(unfinished(spec, "skipped", reason))
+    failed = False
+    with reporter(len(rest), options.json) as show:
+        if len(rest) < len(todo.runs):
+            show.say(f"resuming {matrix.name}: {len(todo.runs) - len(rest)} of {len(todo.runs)} runs are finished")
+        runs = in_processes(run_one, rest, options.data, options.workers, lambda spec: show.begin(spec.name))
+        with closing(runs) as records:
+            for record in records:
+                if record.status != "skipped" or known.get(record.id) != record.reason:
+                    store.append(record)
+                failed |= record.status in ("failed", "crashed")
+                show.end(record)
+    compared = {row["task"]["name"] for row in rows if row["kind"] == "naive"}
+    for naive in naive_rows({spec.names.task for spec in todo.runs} - compared, options.data, options.workers):
+        store.append(naive)
+    return failed
+
+
+def _report(matrix: Matrix, options: argparse.Namespace) -> None:
+    """The pages, the leaderboard, and what to type next."""
+    import shutil
+
+    import report
+
+    pages = report.build(options.results, options.out, [matrix.name])
+    if options.json:
+        print(json.dumps({"event": "report", "pages": [str(page) for page in pages]}))
+        return
+    print(report.leaderboard_text(options.results, matrix.name, shutil.get_terminal_size((100, 24)).columns))
+    print(f"report: {pages[0]}")
+    print("next: python -m bench.matrix --matrix standard --data DIR --dry-run")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

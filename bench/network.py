@@ -1,0 +1,181 @@
+"""Cells into layers, layers into a network: depth, direction, attention, dropout, head."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import torch
+from torch import Tensor, nn
+
+from bench.attention import Attention
+from bench.cells import CELLS, Cell, State
+from bench.core import backend, eager, scan
+from bench.dropout import Dropout
+from bench.rng import stream
+from bench.spec import Architecture, Stabilisation
+from tasks.base import Batch, Task
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network must know of its task."""
+
+    inputs: int
+    outputs: int
+    symbols: bool
+    per_step: bool
+    causal: bool
+    time: int
+
+    @classmethod
+    def of(cls, task: Task) -> Shape:
+        return cls(task.inputs, task.outputs, task.symbols, task.per_step, task.card.causal, task.time)
+
+
+def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(time, batch, feature) with each sequence back to front; padding stays at the end. Its own inverse."""
+    if lengths is None:
+        return x.flip(0)
+    t = torch.arange(len(x), device=x.device).unsqueeze(1)
+    ends = lengths.to(x.device).unsqueeze(0)
+    index = torch.where(t < ends, ends - 1 - t, t)
+    return x.gather(0, index.unsqueeze(2).expand_as(x))
+
+
+class Layer(nn.Module):
+    """One recurrent layer, with a second cell that reads from the end if bidirectional."""
+
+    def __init__(self, ahead: Cell, back: Cell | None) -> None:
+        super().__init__()
+        self.ahead, self.back = ahead, back
+        self.trace: list[Tensor] | None = None  # a list makes the next pass eager and collects its states (probes)
+
+    def forward(
+        self, x: Tensor, state: State | None, lengths: Tensor | None, valid: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Outputs, (time, batch, hidden or 2 * hidden), and the forward direction's last state."""
+        if self.trace is None:
+            y, last = scan(self.ahead, x, state, valid)
+        else:
+            y, last = eager(self.ahead, x, state or self.ahead.initial(x), valid, self.trace)
+        if self.back is not None:
+            z, _ = scan(self.back, reverse(x, lengths), None, valid)
+            y = torch.cat([y, reverse(z, lengths)], dim=2)
+        return y, last
+
+
+class Network(nn.Module):
+    """Embedding (symbols), recurrent layers, attention, linear head; weights drawn from the seed's own streams.
+
+    Dropout stands after the embedding and after each layer. A weight's initial value depends on the seed, its name and
+    its shape alone, so that techniques start from the same point wherever their shapes agree.
+    """
+
+    def __init__(
+        self, shape: Shape, architecture: Architecture, stabilisation: Stabilisation, width: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.shape, self.width = shape, width
+        self.embed = nn.Embedding(shape.inputs, width) if shape.symbols else None
+        self.dropout = Dropout(stabilisation.dropout, stabilisation.dropout_kind)
+        features = width if shape.symbols else shape.inputs
+
+        def cell(inputs: int) -> Cell:
+            kind = CELLS[architecture.cell]
+            return kind(inputs, width, stabilisation.activation, stabilisation.batch_norm, shape.time)
+
+        layers = []
+        for _ in range(architecture.depth):
+            layers.append(Layer(cell(features), cell(features) if architecture.bidirectional else None))
+            features = width * (2 if architecture.bidirectional else 1)
+        self.layers = nn.ModuleList(layers)
+        self.attention = Attention(features, shape.causal) if architecture.attention else None
+        self.head = nn.Linear(features, shape.outputs)
+        self._initialise(seed)
+
+    def _initialise(self, seed: int) -> None:
+        """torch's own distributions, each weight from its own stream: 1/sqrt(width) for cells, 1/sqrt(inputs) else."""
+        for name, weight in self.named_parameters():
+            generator = stream(seed, "init", name)
+            with torch.no_grad():
+                if name.startswith("embed."):
+                    weight.normal_(generator=generator)
+                elif ".weights." in name:
+                    weight.uniform_(-(bound := self.width**-0.5), bound, generator=generator)
+                elif "norm." not in name:
+                    inputs = self.get_submodule(name.rpartition(".")[0]).in_features
+                    weight.uniform_(-(bound := inputs**-0.5), bound, generator=generator)
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [module for module in self.modules() if isinstance(module, Cell)]
+
+    @property
+    def backend(self) -> str:
+        """The back end of the recurrence: every cell of a network is of one kind."""
+        return backend(self.cells[0])
+
+    @cached_property
+    def matrices(self) -> list[nn.Parameter]:
+        """What L2 shrinks: weight matrices, no biases and no normalisation gains."""
+        return [weight for weight in self.parameters() if weight.dim() > 1]
+
+    def forward(self, batch: Batch, state: list[State] | None = None) -> tuple[Tensor, list[State]]:
+        """(batch, outputs), or (batch, time, outputs) with one a step; and each layer's last state, detached."""
+        x = batch.x.transpose(0, 1)
+        lengths, valid = batch.lengths, None
+        if lengths is not None and int(lengths.min()) < len(x):
+            t = torch.arange(len(x), device=x.device).unsqueeze(1)
+            valid = t < lengths.to(x.device).unsqueeze(0)
+        if self.embed is not None:
+            x = self.dropout(self.embed(x))
+        states = []
+        for i, layer in enumerate(self.layers):
+            x, last = layer(x, state[i] if state else None, lengths, valid)
+            x = self.dropout(x)
+            states.append(tuple(part.detach() for part in last))
+        return self._read(x, lengths, valid), states
+
+    def _read(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
+        """The outputs from the top layer's states, (time, batch, feature)."""
+        h = x.transpose(0, 1)
+        query = h if self.shape.per_step else self._final(h, lengths)
+        if self.attention is not None:
+            query = self.attention(query, h, None if valid is None else valid.t())
+        out: Tensor = self.head(query)
+        return out if self.shape.per_step else out.squeeze(1)
+
+    def _final(self, h: Tensor, lengths: Tensor | None) -> Tensor:
+        """The state in which each direction has read the whole sequence, (batch, 1, feature)."""
+        if lengths is None:
+            last = h[:, -1:]
+        else:
+            index = (lengths - 1).to(h.device).view(-1, 1, 1).expand(-1, 1, h.shape[2])
+            last = h.gather(1, index)
+        if h.shape[2] == self.width:
+            return last
+        return torch.cat([last[..., : self.width], h[:, :1, self.width :]], dim=2)
+
+
+def count(shape: Shape, architecture: Architecture, width: int) -> int:
+    """Trainable parameters of the plain network of this width."""
+    with torch.device("meta"):
+        network = Network(shape, architecture, Stabilisation(), width, seed=0)
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@cache
+def solve_width(shape: Shape, architecture: Architecture, parameters: int) -> int:
+    """The width whose network comes closest to this many parameters: the fair comparison of architectures.
+
+    Normalisation gains are not counted, so that every stabilisation starts from the same weights.
+    """
+    low, high = 1, 2
+    while count(shape, architecture, high) < parameters:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(shape, architecture, middle) <= parameters else (low, middle)
+    return min((low, high), key=lambda width: abs(math.log(count(shape, architecture, width) / parameters)))

@@ -1,0 +1,69 @@
+"""Batch normalisation for recurrent networks: input-to-hidden, and recurrent with statistics for each time step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MOMENTUM = 0.1
+EPSILON = 1e-5
+
+
+class Plain(nn.Module):
+    """No normalisation."""
+
+    def forward(self, x: Tensor, t: int, rows: Tensor | None) -> Tensor:
+        return x
+
+
+class Recurrent(nn.Module):
+    """Batch normalisation with population statistics for each of `steps` time steps (Cooijmans et al. 2016).
+
+    Steps beyond the last one seen in training use that one's statistics, as the paper does. `steps=1` with all frames
+    of a batch flattened into rows is the sequence-wise normalisation of Laurent et al. 2015. Only the rows of
+    sequences that have not ended count; where fewer than two are left there is no variance to speak of, and the
+    population statistics stand in. gamma 0.1 keeps tanh out of saturation (section 4 of Cooijmans et al.). There is
+    no shift unless asked for: the cell's own bias does that.
+    """
+
+    mean: Tensor
+    var: Tensor
+    seen: Tensor
+
+    def __init__(self, features: int, steps: int, gamma: float = 0.1, shift: bool = False) -> None:
+        super().__init__()
+        self.steps = steps
+        self.gamma = nn.Parameter(torch.full((features,), gamma))
+        self.beta = nn.Parameter(torch.zeros(features)) if shift else None
+        self.register_buffer("mean", torch.zeros(steps, features))
+        self.register_buffer("var", torch.ones(steps, features))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # time steps that have statistics
+        self._seen = 0  # the same on the Python side, so that a step needs no synchronisation
+
+    def forward(self, x: Tensor, t: int, rows: Tensor | None) -> Tensor:
+        """x: (batch, feature), rows: (batch,) bool or None. Rows that have ended come back normalised like the rest."""
+        t = min(t, self.steps - 1)
+        if self.training:
+            counted = x if rows is None else x[rows]
+            if len(counted) > 1:
+                return self._from_batch(x, counted, t)
+        t = min(t, max(self._seen - 1, 0))
+        return F.batch_norm(x, self.mean[t], self.var[t], self.gamma, self.beta, False, 0.0, EPSILON)
+
+    def _from_batch(self, x: Tensor, counted: Tensor, t: int) -> Tensor:
+        var, mean = torch.var_mean(counted, 0, correction=0)
+        with torch.no_grad():
+            # the first batch sets the population: 0 and 1 are no estimate, and far steps are met rarely
+            momentum = MOMENTUM if t < self._seen else 1.0
+            self.mean[t].lerp_(mean, momentum)
+            self.var[t].lerp_(var * (len(counted) / (len(counted) - 1)), momentum)
+            if t >= self._seen:
+                self._seen = t + 1
+                self.seen.fill_(self._seen)
+        y = (x - mean) * ((var + EPSILON).rsqrt() * self.gamma)
+        return y if self.beta is None else y + self.beta
+
+    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
+        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[arg-type]
+        self._seen = int(self.seen)

@@ -1,0 +1,160 @@
+"""Which runs: a matrix and the filters on it -> specs, and the reasons of those that make no sense. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS, stabilisation
+from bench.names import unknown
+from bench.spec import Budget, Matrix, Names, RunSpec
+from tasks.cards import TASKS, matching
+
+DEVICES = ("cpu", "cuda")
+
+
+class BadInput(Exception):
+    """One or more mistakes in what was asked for, each a line."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = list(mistakes)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What to keep of a matrix; an empty tuple keeps everything. Seeds replace the matrix's own."""
+
+    task: tuple[str, ...] = ()
+    architecture: tuple[str, ...] = ()
+    stabilisation: tuple[str, ...] = ()
+    optimizer: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+    def keeps(self, names: Names) -> bool:
+        return (not self.task or any(matching(pattern, [names.task]) for pattern in self.task)) and all(
+            not wanted or getattr(names, axis) in wanted
+            for axis, wanted in (
+                ("architecture", self.architecture),
+                ("stabilisation", self.stabilisation),
+                ("optimizer", self.optimizer),
+            )
+        )
+
+    def without(self, axis: str) -> Filters:
+        return Filters(**{f.name: () if f.name == axis else getattr(self, f.name) for f in fields(self)})
+
+    def __str__(self) -> str:
+        return " ".join(f"--{f.name} {value}" for f in fields(self) for value in getattr(self, f.name))
+
+
+@dataclass
+class Plan:
+    """The runs to make, in order, and those that would make no sense, with the reason."""
+
+    runs: list[RunSpec] = field(default_factory=list)
+    skipped: list[tuple[RunSpec, str]] = field(default_factory=list)
+
+
+def budget(matrix: Matrix, task: str) -> Budget | None:
+    """The budget of a task: under its own name, or under the name it stands below (`series/etth1` for `/24`)."""
+    while task:
+        if task in matrix.budgets:
+            return matrix.budgets[task]
+        task = task.rpartition("/")[0]
+    return None
+
+
+def check(matrix: Matrix, filters: Filters = Filters()) -> None:
+    """Raise BadInput with every unknown name, value out of range and empty filter at once."""
+    known = {
+        "architecture": {**ARCHITECTURES, **matrix.architectures},
+        "stabilisation": {**STABILISATIONS, **matrix.stabilisations},
+        "optimizer": {**OPTIMIZERS, **matrix.optimizers},
+    }
+    mistakes = []
+    for axis, table in known.items():
+        own = getattr(matrix, f"{axis}s")
+        mistakes += [f"{axis} {name!r}: {problem}" for name, value in own.items() for problem in value.problems()]
+        asked = [name for block in matrix.blocks for name in getattr(block, f"{axis}s")] + list(getattr(filters, axis))
+        for name in dict.fromkeys(asked):
+            parts = name.split("+") if axis == "stabilisation" else [name]
+            strange = [part for part in parts if part not in table]
+            mistakes += [unknown(axis, part, table) for part in strange]
+            if axis == "stabilisation" and not strange and len(parts) > 1:
+                try:
+                    stabilisation(name, table)
+                except ValueError as error:
+                    mistakes.append(f"stabilisation {name!r}: its parts {error}")
+    for pattern in filters.task:
+        if not matching(pattern):
+            mistakes.append(unknown("task", pattern, TASKS))
+    for task in dict.fromkeys(task for block in matrix.blocks for task in block.tasks):
+        if task not in TASKS:
+            mistakes.append(unknown("task", task, TASKS))
+        elif budget(matrix, task) is None:
+            mistakes.append(f"matrix {matrix.name!r} has no budget for task {task!r}")
+    for task, value in matrix.budgets.items():
+        mistakes += [f"budget of {task!r}: {problem}" for problem in value.problems()]
+    for seed in (*matrix.seeds, *filters.seeds):
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+            mistakes.append(f"a seed must be a whole number in [0, 2147483647], got {seed!r}")
+    if not matrix.seeds:
+        mistakes.append(f"matrix {matrix.name!r} has no seeds")
+    if not mistakes and not any(map(filters.keeps, matrix.rows())):
+        mistakes.append(_empty(matrix, filters))
+    if mistakes:
+        raise BadInput(mistakes)
+
+
+def _empty(matrix: Matrix, filters: Filters) -> str:
+    """Words for a filter that keeps nothing, naming the nearest that keeps something."""
+    rows = matrix.rows()
+    found = f"the filter {filters} keeps none of the {len(rows)} configurations of matrix {matrix.name!r}"
+    nearest = []
+    for axis in ("task", "architecture", "stabilisation", "optimizer"):
+        wider = filters.without(axis)
+        kept = [names for names in rows if wider.keeps(names)]
+        if getattr(filters, axis) and kept:
+            there = ", ".join(dict.fromkeys(getattr(names, axis) for names in kept))
+            nearest.append(f"nearest: {wider} --{axis} with one of {there} ({len(kept)} configurations)")
+    return "; ".join(
+        [found, *(nearest or ["drop one of the filters, or write a matrix of your own (--matrix FILE.toml)"])]
+    )
+
+
+def plan(matrix: Matrix, filters: Filters, devices: Sequence[str]) -> Plan:
+    """The specs of a checked matrix: task by task (a worker keeps its task), the slow configurations first."""
+    architectures = {**ARCHITECTURES, **matrix.architectures}
+    recipes = {**STABILISATIONS, **matrix.stabilisations}
+    rules = {**OPTIMIZERS, **matrix.optimizers}
+    found = Plan()
+    for names in filter(filters.keeps, matrix.rows()):
+        card, size = TASKS[names.task], budget(matrix, names.task)
+        assert size is not None  # check() has seen to it
+        for device in devices:
+            for seed in filters.seeds or matrix.seeds:
+                spec = RunSpec(
+                    names,
+                    card.version,
+                    architectures[names.architecture],
+                    stabilisation(names.stabilisation, recipes),
+                    rules[names.optimizer],
+                    size,
+                    device,
+                    seed,
+                )
+                if spec.architecture.bidirectional and card.causal:
+                    found.skipped.append((spec, "a bidirectional network would see the symbols it has to predict"))
+                else:
+                    found.runs.append(spec)
+    order = list(TASKS)
+    found.runs.sort(key=lambda spec: (order.index(spec.names.task), -slowness(spec)))
+    return found
+
+
+def slowness(spec: RunSpec) -> int:
+    """A rough order of cost, so that no long run is left for the end."""
+    recipe, architecture = spec.stabilisation, spec.architecture
+    loops = recipe.activation != "tanh" or recipe.batch_norm is not None
+    return 4 * (recipe.batch_norm == "recurrent") + 3 * loops + architecture.depth + 2 * architecture.bidirectional

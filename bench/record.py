@@ -1,0 +1,244 @@
+"""What a run leaves behind. One JSON line a record; standard library and filelock only.
+
+A record is complete by itself: resolved values, task version, data fingerprint, curve, probes, machine, versions. It
+never holds a host name, a user or a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from bench import machine
+from bench.spec import RunSpec
+
+SCHEMA = 1
+"""Version of the line. Old lines keep meaning what they meant."""
+
+MAX_LINE = 16 * 2**20
+"""Longer lines are damage, not records, and are never parsed."""
+
+Status = Literal["ok", "diverged", "timeout", "crashed", "out-of-memory", "skipped", "failed"]
+FINISHED: frozenset[str] = frozenset({"ok", "diverged", "timeout", "crashed", "out-of-memory", "failed"})
+"""A failure is a result. Only `skipped` is looked at again by the next command: its reason may be gone."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The outcome of one run. Scores are on test, chosen on validation; `None` where the run has no such number."""
+
+    id: str  # RunSpec.id
+    name: str  # RunSpec.name
+    configuration: str  # RunSpec.configuration_id
+    names: dict[str, str]  # task, architecture, stabilisation, optimizer
+    spec: dict[str, Any]  # RunSpec.values()
+    status: Status
+    reason: str | None = None  # why it did not end ok
+    step: int | None = None  # the update at which it diverged
+    score: float | None = None  # primary metric on the whole test split
+    metrics: dict[str, dict[str, float | None]] = field(default_factory=dict)  # split -> metric -> value, whole splits
+    curve: list[dict[str, Any]] = field(default_factory=list)  # {"step", "train", "valid", "test": {metric: value}}
+    steps: int | None = None  # updates made
+    best_step: int | None = None  # the point of the curve with the lowest validation loss
+    restored: bool = False  # the scored weights are those of best_step (early stopping), not the last ones
+    parameters: int | None = None
+    width: int | None = None
+    backend: str | None = None  # which implementation of the recurrence ran: fused or eager
+    weights: str | None = None  # sha256 of the scored weights
+    probes: dict[str, Any] = field(default_factory=dict)  # see bench.probes
+    task: dict[str, Any] = field(default_factory=dict)  # name, version, fingerprint, metric, better, unit
+    cost: dict[str, float] = field(default_factory=dict)  # seconds and peak MiB, taken in company: never for ranking
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    code: str | None = None  # sha256 of the sources of bench and tasks
+    kind: str = "run"
+
+
+@dataclass(frozen=True)
+class NaiveRecord:
+    """Scores of answers that need no network: rows of every table."""
+
+    id: str
+    task: dict[str, Any]
+    scores: dict[str, float]
+    versions: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    kind: str = "naive"
+
+
+@dataclass(frozen=True)
+class TimeRecord:
+    """Seconds of one training step, alone on the machine, paired and interleaved with `nn.LSTM` of the same shape."""
+
+    id: str  # digest of configuration and machine
+    configuration: str  # RunSpec.configuration_id
+    name: str  # RunSpec.configuration
+    device: str
+    backend: str
+    ms: float  # median milliseconds a step
+    ms_min: float
+    reference_ms: float  # the same step with nn.LSTM of the same depth, width and directions
+    ratio: float  # median of the pairs' ratios
+    ratio_low: float  # bootstrap interval of that median, 95 %
+    ratio_high: float
+    ratio_min: float  # ratio of the two minima
+    control: float  # the reference against itself (A/A), median of ratios
+    pairs: int
+    noisy: bool  # control off by more than 2 %, or the two ratios apart by more than 3 %
+    load: float | None  # load average over one minute at the start, less this process
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    kind: str = "time"
+
+
+Record = RunRecord | NaiveRecord | TimeRecord
+
+
+def unfinished(spec: RunSpec, status: Status, reason: str | None = None) -> RunRecord:
+    """The record of a run without a result of its own: skipped, killed, out of time. Others are built on it."""
+    return RunRecord(
+        id=spec.id,
+        name=spec.name,
+        configuration=spec.configuration_id,
+        names=asdict(spec.names),
+        spec=spec.values(),
+        status=status,
+        reason=reason,
+        machine=machine.facts() | {"label": machine.label()},
+        versions=machine.versions(),
+        code=machine.code(),
+    )
+
+
+def encode(record: Record) -> str:
+    """One line: canonical JSON with its own checksum at the end."""
+    body = {"schema": SCHEMA, **asdict(record)}
+    return _canonical({**body, "sum": _checksum(body)})
+
+
+def decode(line: str) -> dict[str, Any]:
+    """The record in a line, as plain values. Raises ValueError that says what is wrong with it."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"line of {len(line)} characters, more than {MAX_LINE}")
+    body = json.loads(line)
+    if not isinstance(body, dict):
+        raise ValueError("not a record")
+    if body.get("schema") != SCHEMA:
+        raise ValueError(f"schema {body.get('schema')!r}, this version reads {SCHEMA}")
+    stated = body.pop("sum", None)
+    if stated != _checksum(body):
+        raise ValueError("checksum differs")
+    return body
+
+
+def _canonical(body: dict[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(body).encode()).hexdigest()[:16]
+
+
+class Busy(Exception):
+    """Another process writes to the same results file."""
+
+
+class Store:
+    """An append-only file of records, `<results>/<matrix>/<machine>.jsonl`, with one writer.
+
+    Reading never needs the lock. A line that cannot be read is set aside in `<file>.damaged` and reported in
+    `warnings`; its run counts as not done.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self._lock = FileLock(path.with_suffix(".lock"))
+
+    def __enter__(self) -> Store:
+        """Take the lock and mend the file. Raises Busy, or OSError where the folder cannot be written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise Busy(f"another run is writing to {self.path}; wait for it, or choose another --results") from None
+        with self.path.open("ab"):  # writable, or an OSError before anything runs
+            pass
+        self._mend()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def _lines(self) -> Iterator[tuple[int, str, dict[str, Any] | ValueError]]:
+        if not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8", errors="replace") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    # a line without its newline was cut: whatever it says, the next append would run into it
+                    if not line.endswith("\n"):
+                        raise ValueError("cut short")
+                    yield number, line, decode(line)
+                except (ValueError, RecursionError) as error:
+                    yield number, line, ValueError(str(error))
+
+    def _mend(self) -> None:
+        """Move unreadable lines out of the file, so that nothing is appended to half a line."""
+        kept, damaged = [], []
+        for number, line, found in self._lines():
+            if isinstance(found, ValueError):
+                damaged.append(line if line.endswith("\n") else line + "\n")
+                self.warnings.append(
+                    f"{self.path.name} line {number}: {found}; "
+                    f"set aside in {self.path.name}.damaged, its run is done again"
+                )
+            else:
+                kept.append(line)
+        if not damaged:
+            return
+        with self.path.with_suffix(".jsonl.damaged").open("a", encoding="utf-8") as aside:
+            aside.writelines(damaged)
+        fresh = self.path.with_suffix(".tmp")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.writelines(kept)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, self.path)
+
+    def append(self, record: Record) -> None:
+        """Write one line and see it on the disk. Only inside `with`."""
+        if not self._lock.is_locked:
+            raise RuntimeError("Store.append outside `with store:`")
+        data = (encode(record) + "\n").encode()
+        with self.path.open("ab", buffering=0) as file:
+            while data:  # a full disk may take a part of the line first
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The readable records; of several with one kind and id, the newest."""
+        newest: dict[tuple[str, str], dict[str, Any]] = {}
+        for _, _, found in self._lines():
+            if not isinstance(found, ValueError):
+                newest[found["kind"], found["id"]] = found
+        return list(newest.values())
+
+    def done(self) -> dict[str, str]:
+        """id -> status of every finished run."""
+        return {row["id"]: row["status"] for row in self.rows() if row["kind"] == "run" and row["status"] in FINISHED}
+
+
+def stores(results: Path, matrix: str | None = None) -> list[Store]:
+    """Every results file below `results`, sorted; only those of one matrix if it is named."""
+    return [Store(path) for path in sorted(results.glob(f"{matrix or '*'}/*.jsonl"))]

@@ -1,0 +1,149 @@
+"""One spec in, one record out. The only module that knows every table."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import resource
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import tasks
+from bench import machine, probes, worker
+from bench.network import Network, Shape, solve_width
+from bench.optimizers import build
+from bench.record import NaiveRecord, RunRecord, unfinished
+from bench.rng import derived, stream
+from bench.spec import RunSpec, digest
+from bench.train import Fit, evaluate, fit
+from tasks.base import Task, fingerprint
+from tasks.data import DamagedData, MissingData
+
+
+@lru_cache(maxsize=2)
+def loaded(name: str, data: Path | None) -> tuple[Task, str]:
+    """A task and its fingerprint; the last ones are kept, since a worker mostly stays with one task."""
+    task = tasks.load(name, data)
+    return task, fingerprint(task)
+
+
+def describe(task: Task, print_: str) -> dict[str, Any]:
+    """What a record says of its task."""
+    card = task.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "fingerprint": print_,
+        "metric": card.metric,
+        "better": card.better,
+        "unit": card.unit,
+    }
+
+
+def network(spec: RunSpec, task: Task) -> Network:
+    """The untrained network of a run, on its device."""
+    shape = Shape.of(task)
+    width = solve_width(shape, spec.architecture, spec.budget.parameters)
+    return Network(shape, spec.architecture, spec.stabilisation, width, spec.seed).to(spec.device)
+
+
+def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
+    """Train, score and probe one configuration with one seed. Every ending is a record; nothing is raised."""
+    try:
+        return _run(spec, data)
+    except (MissingData, DamagedData) as error:
+        return unfinished(spec, "skipped", str(error))
+    except (RuntimeError, MemoryError) as error:
+        memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        return unfinished(spec, "out-of-memory" if memory else "failed", _story(error))
+    except Exception as error:
+        return unfinished(spec, "failed", _story(error))
+
+
+def _story(error: BaseException) -> str:
+    """The error and where it came from, by file name alone: a record holds no machine's paths."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    return f"{type(error).__name__}: {error} ({places})"
+
+
+def _run(spec: RunSpec, data: Path | None) -> RunRecord:
+    task, print_ = loaded(spec.names.task, data)
+    model = network(spec, task)
+    torch.manual_seed(derived(spec.seed, "dropout"))  # the only reader of the global generator
+    gradient = {"start": probes.vanishing(model, task)}
+    optimizer = build(spec.optimizer, model.parameters())
+    result = fit(model, task, spec.stabilisation, optimizer, spec.budget, stream(spec.seed, "order"))
+    record = replace(
+        unfinished(spec, "ok"),
+        curve=[_finite_point(point) for point in result.curve],
+        steps=result.steps,
+        best_step=result.best_step,
+        restored=result.restored,
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        width=model.width,
+        backend=model.backend,
+        weights=weights_sha256(model),
+        task=describe(task, print_),
+        cost={
+            "seconds": round(result.seconds, 3),
+            "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        },
+        machine=machine.facts() | {"label": machine.label()} | worker.settings() | _cuda(spec.device),
+        probes={"gradient": gradient},
+    )
+    if result.diverged is not None:
+        return replace(record, status="diverged", step=result.diverged, reason="loss is not finite")
+    scores = {"valid": evaluate(model, task, task.valid), "test": evaluate(model, task, task.test)}
+    if not all(math.isfinite(value) for value in scores["test"].values()):
+        return replace(record, status="diverged", step=result.steps, reason="test loss is not finite")
+    gradient["end"] = probes.vanishing(model, task)
+    return replace(
+        record,
+        score=scores["test"][task.card.metric],
+        metrics={name: _finite(values) for name, values in scores.items()},
+        probes={"gradient": gradient, "gap": probes.overfitting(result), **_clipping(spec, result)},
+    )
+
+
+def _clipping(spec: RunSpec, result: Fit) -> dict[str, float]:
+    """The fraction of updates whose gradient was clipped, where clipping was asked for."""
+    asked = spec.stabilisation.clip_norm is not None or spec.stabilisation.clip_value is not None
+    return {"clipped": result.clipped / max(result.steps, 1)} if asked else {}
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN and no infinity."""
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+
+def _finite_point(point: dict[str, Any]) -> dict[str, Any]:
+    return {key: _finite(value) if isinstance(value, Mapping) else value for key, value in point.items()}
+
+
+def _cuda(device: str) -> dict[str, str]:
+    return {"gpu": torch.cuda.get_device_name()} if device.startswith("cuda") else {}
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """sha256 over names and bytes of all weights and statistics, in the order of their names."""
+    found = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        found.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def naive(name: str, data: Path | None = None) -> NaiveRecord | None:
+    """The naive rows of a task; None where its data are not there."""
+    try:
+        task, print_ = loaded(name, data)
+    except (MissingData, DamagedData):
+        return None
+    about = describe(task, print_)
+    return NaiveRecord(digest(about), about, task.naive(), machine.versions(), machine.code())

@@ -1,0 +1,257 @@
+"""What a run is: frozen values, and nothing but the standard library.
+
+Each field has one reader, named beside it. `problems()` lists what is wrong with a value in words a person can act on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+from bench import PROTOCOL
+
+CellName = Literal["rnn", "lstm", "gru"]
+Activation = Literal["tanh", "relu", "leaky-relu", "hardtanh"]
+BatchNorm = Literal["input", "recurrent"]
+DropoutKind = Literal["layers", "variational"]
+Rule = Literal["sgd", "adagrad", "rmsprop", "adam", "nadam", "adamw"]
+
+
+def _choice(name: str, value: object, kind: Any) -> list[str]:
+    known = get_args(kind)
+    return [] if value in known else [f"{name} must be one of {', '.join(known)}, got {value!r}"]
+
+
+def _between(name: str, value: object, low: float, high: float, open_low: bool = False) -> list[str]:
+    """Both ends belong to the range unless `open_low`; bool is no number here."""
+    bracket = f"{'(' if open_low else '['}{low:g}, {high:g}]"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return [f"{name} must be a number in {bracket}, got {value!r}"]
+    if value < low or value > high or (open_low and value == low):
+        return [f"{name} must be in {bracket}, got {value!r}"]
+    return []
+
+
+def _whole(name: str, value: object, low: int, high: int) -> list[str]:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [f"{name} must be a whole number in [{low}, {high}], got {value!r}"]
+    return _between(name, value, low, high)
+
+
+def _flag(name: str, value: object) -> list[str]:
+    return [] if isinstance(value, bool) else [f"{name} must be true or false, got {value!r}"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a network, but for its width: the task's parameter budget sets that (network.solve_width)."""
+
+    cell: CellName = "lstm"  # bench.cells
+    depth: int = 1  # bench.network
+    bidirectional: bool = False  # bench.network
+    attention: bool = False  # bench.attention
+
+    def problems(self) -> list[str]:
+        return [
+            *_choice("cell", self.cell, CellName),
+            *_whole("depth", self.depth, 1, 16),
+            *_flag("bidirectional", self.bidirectional),
+            *_flag("attention", self.attention),
+        ]
+
+
+@dataclass(frozen=True)
+class Stabilisation:
+    """What is done against vanishing gradients, exploding gradients and overfitting. The defaults do nothing."""
+
+    clip_norm: float | None = None  # bench.train
+    clip_value: float | None = None  # bench.train
+    batch_norm: BatchNorm | None = None  # bench.normalisation
+    activation: Activation = "tanh"  # bench.cells
+    dropout: float = 0.0  # bench.dropout: probability of dropping a unit
+    dropout_kind: DropoutKind = "layers"  # bench.dropout: a new mask each step, or one mask a sequence
+    l2: float = 0.0  # bench.train: coupled, added to the gradient of weight matrices
+    patience: int | None = None  # bench.train: evaluations without a better validation loss
+
+    def problems(self) -> list[str]:
+        found = [
+            *_choice("activation", self.activation, Activation),
+            *_between("dropout", self.dropout, 0, 0.95),
+            *_choice("dropout_kind", self.dropout_kind, DropoutKind),
+            *_between("l2", self.l2, 0, 1),
+        ]
+        if self.clip_norm is not None:
+            found += _between("clip_norm", self.clip_norm, 0, 1e6, open_low=True)
+        if self.clip_value is not None:
+            found += _between("clip_value", self.clip_value, 0, 1e6, open_low=True)
+        if self.batch_norm is not None:
+            found += _choice("batch_norm", self.batch_norm, BatchNorm)
+        if self.patience is not None:
+            found += _whole("patience", self.patience, 1, 10_000)
+        return found
+
+    def __add__(self, other: Stabilisation) -> Stabilisation:
+        """Both at once. Two different settings of one field are refused: neither could be said to have run."""
+        mine, theirs, default = asdict(self), asdict(other), asdict(Stabilisation())
+        both = [
+            name for name in default if default[name] not in (mine[name], theirs[name]) and mine[name] != theirs[name]
+        ]
+        if both:
+            raise ValueError(f"both set {', '.join(both)}")
+        return replace(self, **{name: value for name, value in theirs.items() if value != default[name]})
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An update rule and its settings; what a rule does not use is left at its default."""
+
+    rule: Rule  # bench.optimizers
+    lr: float  # bench.optimizers
+    momentum: float = 0.0  # bench.optimizers: sgd only
+    decay: float = 0.0  # bench.optimizers: adamw only, decoupled
+
+    def problems(self) -> list[str]:
+        return [
+            *_choice("rule", self.rule, Rule),
+            *_between("lr", self.lr, 0, 10, open_low=True),
+            *_between("momentum", self.momentum, 0, 0.999),
+            *_between("decay", self.decay, 0, 1),
+        ]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How large and how long: the same for every technique on one task of one matrix."""
+
+    parameters: int  # bench.network: trainable parameters of the whole network; the width is solved for it
+    batch: int  # bench.train
+    steps: int  # bench.train: updates
+    evaluate: int  # bench.train: steps between two points of the learning curve
+    curve: int  # bench.train: sequences of each split in one point of the curve; selection uses the valid ones
+    seconds: int  # bench.execute: a run that takes longer is a timeout
+
+    def problems(self) -> list[str]:
+        found = [
+            *_whole("parameters", self.parameters, 100, 1_000_000_000),
+            *_whole("batch", self.batch, 1, 100_000),
+            *_whole("steps", self.steps, 1, 100_000_000),
+            *_whole("evaluate", self.evaluate, 1, 100_000_000),
+            *_whole("curve", self.curve, 1, 100_000_000),
+            *_whole("seconds", self.seconds, 1, 10_000_000),
+        ]
+        if not found and self.evaluate > self.steps:
+            found.append(f"evaluate must be at most steps ({self.steps}), got {self.evaluate}")
+        return found
+
+
+@dataclass(frozen=True)
+class Names:
+    """What people call the parts of a run. No part of its id."""
+
+    task: str
+    architecture: str
+    stabilisation: str
+    optimizer: str
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, resolved to values. Two specs of equal values are the same run, whatever they are called."""
+
+    names: Names
+    task_version: str
+    architecture: Architecture
+    stabilisation: Stabilisation
+    optimizer: Optimizer
+    budget: Budget
+    device: str
+    seed: int
+
+    @property
+    def configuration(self) -> str:
+        """The run's name without its seed: task/architecture/stabilisation/optimizer/device."""
+        n = self.names
+        return f"{n.task}/{n.architecture}/{n.stabilisation}/{n.optimizer}/{self.device}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.configuration}/s{self.seed}"
+
+    def values(self) -> dict[str, Any]:
+        """Everything that decides the outcome."""
+        return {
+            "protocol": PROTOCOL,
+            "task": self.names.task,
+            "task_version": self.task_version,
+            "architecture": asdict(self.architecture),
+            "stabilisation": asdict(self.stabilisation),
+            "optimizer": asdict(self.optimizer),
+            "budget": {key: value for key, value in asdict(self.budget).items() if key != "seconds"},
+            "device": self.device,
+            "seed": self.seed,
+        }
+
+    @property
+    def id(self) -> str:
+        return digest(self.values())
+
+    @property
+    def configuration_id(self) -> str:
+        """The id that every seed of this configuration shares, under which it is timed."""
+        return digest({key: value for key, value in self.values().items() if key != "seed"})
+
+
+def digest(values: Mapping[str, Any]) -> str:
+    """First 16 hexadecimal digits of the sha256 of the canonical JSON of `values`."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A full cross of its four axes; with `star`, one factor at a time round the first name of each axis."""
+
+    tasks: tuple[str, ...]
+    architectures: tuple[str, ...]
+    stabilisations: tuple[str, ...]
+    optimizers: tuple[str, ...]
+    star: bool = False
+
+    def crossed(self) -> list[Names]:
+        a, s, o = self.architectures, self.stabilisations, self.optimizers
+        if self.star:
+            triples = [(a[0], s[0], o[0])]
+            triples += [(x, s[0], o[0]) for x in a[1:]]
+            triples += [(a[0], x, o[0]) for x in s[1:]]
+            triples += [(a[0], s[0], x) for x in o[1:]]
+        else:
+            triples = [(x, y, z) for x in a for y in s for z in o]
+        return [Names(task, *triple) for task in self.tasks for triple in triples]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A union of blocks, the seeds that pair its runs, and one budget a task."""
+
+    name: str
+    summary: str
+    blocks: tuple[Block, ...]
+    seeds: tuple[int, ...]
+    budgets: Mapping[str, Budget]
+    pairs: int = 20  # bench.timing: interleaved pairs of the timed pass
+    architectures: Mapping[str, Architecture] = field(default_factory=dict)  # names of its own, beside those of axes.py
+    stabilisations: Mapping[str, Stabilisation] = field(default_factory=dict)
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+
+    def rows(self) -> list[Names]:
+        """Each combination once, in the order of the blocks."""
+        return list(dict.fromkeys(names for block in self.blocks for names in block.crossed()))
+
+
+def settings(value: Architecture | Stabilisation | Optimizer) -> str:
+    """The fields that differ from doing nothing, for a table: `clip_norm=1.0`."""
+    default = {f.name: f.default for f in fields(value)}
+    return ", ".join(f"{key}={item}" for key, item in asdict(value).items() if item != default[key]) or "-"

@@ -1,0 +1,25 @@
+"""The tasks: TASKS says what there is (standard library only), load() builds one."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.cards import TASKS, Card, matching
+
+if TYPE_CHECKING:
+    from tasks.base import Task
+
+__all__ = ["TASKS", "Card", "load", "matching"]
+
+
+def load(name: str, data: Path | None = None) -> Task:
+    """The task called `name`, ready to train on; real data are read from the folder `data` and verified first.
+
+    Raises `tasks.data.MissingData` where a real dataset's files are absent, `tasks.data.DamagedData` where a
+    checksum differs.
+    """
+    card = TASKS[name]
+    task: Task = importlib.import_module(f"tasks.{card.family}").build(card, data)
+    return task

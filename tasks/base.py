@@ -1,0 +1,188 @@
+"""What a task is. Knows nothing of `bench`: a task can be used with any training loop."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tasks.cards import Card
+
+IGNORE = -100
+"""Target value that the losses leave out (torch's own default)."""
+
+Tally = dict[str, float]
+"""Sums over examples. Metrics are computed from sums alone, so that no metric can depend on the batch size."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some sequences side by side."""
+
+    x: Tensor  # (batch, time, feature) float32, or (batch, time) int64 symbols
+    y: Tensor  # labels (batch,), symbols (batch, time), CTC labels (batch, label) or values (batch, horizon, variate)
+    lengths: Tensor | None = None  # (batch,) valid frames of x, on the CPU; None: all of them
+    y_lengths: Tensor | None = None  # (batch,) valid labels of y, on the CPU; CTC only
+    carried: bool = False  # the hidden state goes on from the batch before: x continues the same streams
+
+    def to(self, device: torch.device | str) -> Batch:
+        return replace(self, x=self.x.to(device), y=self.y.to(device))
+
+
+class Split(Protocol):
+    """Train, valid or test: resident in memory, indexed; no loader processes (they cost 10 %, see docs/protocol.md)."""
+
+    def __len__(self) -> int:
+        """Number of sequences, or of windows of a stream."""
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """Endless training batches of exactly `size` sequences, in an order drawn from `generator` alone."""
+
+    def ordered(self, size: int, limit: int | None = None) -> Iterator[Batch]:
+        """Every sequence once, in order, the last batch as small as it comes; only about the first `limit` if given."""
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same split on another device."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The decoded arrays, for the fingerprint."""
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Independent sequences, shorter ones padded with zeros at the end."""
+
+    x: Tensor  # (sequence, time, feature)
+    y: Tensor  # (sequence, ...)
+    lengths: Tensor | None = None
+    y_lengths: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def _take(self, index: Tensor) -> Batch:
+        x, y, lengths, y_lengths = self.x[index], self.y[index], None, None
+        if self.lengths is not None:
+            lengths = self.lengths[index]
+            x = x[:, : int(lengths.max())]
+        if self.y_lengths is not None:
+            y_lengths = self.y_lengths[index]
+            y = y[:, : int(y_lengths.max())]
+        return Batch(x, y, lengths, y_lengths)
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
+        size = min(size, len(self))
+        while True:
+            order = torch.randperm(len(self), generator=generator)
+            for index in order.split(size):
+                if len(index) == size:  # the remainder of a training epoch is drawn again in the next one
+                    yield self._take(index)
+
+    def ordered(self, size: int, limit: int | None = None) -> Iterator[Batch]:
+        count = len(self) if limit is None else min(limit, len(self))
+        for index in torch.arange(count).split(size):
+            yield self._take(index)
+
+    def to(self, device: torch.device | str) -> Sequences:
+        return replace(self, x=self.x.to(device), y=self.y.to(device))
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        found = {"x": self.x, "y": self.y, "lengths": self.lengths, "y_lengths": self.y_lengths}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One long run of symbols, predicted symbol by symbol with the hidden state carried over (truncated BPTT).
+
+    Every symbol is a target exactly once. The first is predicted from `start`; evaluation cuts the stream into
+    `columns` equal parts, a number that belongs to the task and not to the batch, so a score never depends on the
+    batch size. Only the hidden state is lost at a cut: a column's first input is the true symbol before it.
+    """
+
+    symbols: Tensor  # (symbol,) int64
+    window: int  # steps of truncated BPTT, and of one batch
+    start: int  # the input in front of the first symbol
+    columns: int = 16
+
+    def __len__(self) -> int:
+        return -(-len(self.symbols) // self.window)
+
+    def _columns(self, symbols: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, each (column, time); the end of the last column is filled with IGNORE."""
+        inputs = torch.cat([symbols.new_tensor([self.start]), symbols[:-1]])
+        time = -(-len(symbols) // count)
+        missing = time * count - len(symbols)
+        x = torch.cat([inputs, inputs.new_full((missing,), self.start)])
+        y = torch.cat([symbols, symbols.new_full((missing,), IGNORE)])
+        return x.view(count, time), y.view(count, time)
+
+    def _windows(self, x: Tensor, y: Tensor) -> Iterator[Batch]:
+        for begin in range(0, x.shape[1], self.window):
+            span = slice(begin, begin + self.window)
+            yield Batch(x[:, span], y[:, span], carried=begin > 0)
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """`size` columns of equal length; each epoch the stream is rotated by a random offset, so that cuts move."""
+        time = len(self.symbols) // (size * self.window) * self.window
+        if time == 0:
+            raise ValueError(f"{len(self.symbols)} symbols are too few for {size} columns of {self.window} steps")
+        while True:
+            offset = int(torch.randint(len(self.symbols), (1,), generator=generator))
+            symbols = self.symbols.roll(-offset)[: time * size]
+            yield from self._windows(*self._columns(symbols, size))
+
+    def ordered(self, size: int, limit: int | None = None) -> Iterator[Batch]:
+        x, y = self._columns(self.symbols, self.columns)
+        if limit is not None:
+            keep = max(1, limit // self.columns) * self.window
+            x, y = x[:, :keep], y[:, :keep]
+        for columns in torch.arange(self.columns).split(size):
+            yield from self._windows(x[columns], y[columns])
+
+    def to(self, device: torch.device | str) -> Stream:
+        return replace(self, symbols=self.symbols.to(device))
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {"symbols": self.symbols}
+
+
+class Task(Protocol):
+    """Data, loss and metric of one question. `loss` is what training descends; `tally` and `metrics` are what is read."""
+
+    card: Card
+    inputs: int  # features of a frame, or number of symbols
+    outputs: int  # size of one output
+    symbols: bool  # x holds symbols, to be embedded
+    per_step: bool  # one output for each frame (CTC, language), or one for each sequence
+    time: int  # frames of the longest training sequence, or of a window
+    train: Split
+    valid: Split
+    test: Split
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """The mean loss, a scalar. out: (batch, outputs), or (batch, time, outputs) where `per_step`."""
+
+    def tally(self, out: Tensor, batch: Batch) -> Tally:
+        """Sums over the batch's examples: "loss", "count" and whatever the metrics need."""
+
+    def metrics(self, tally: Tally) -> dict[str, float]:
+        """Metrics of a tally added up over a split: the primary one under `card.metric`, and "loss"."""
+
+    def naive(self) -> dict[str, float]:
+        """Scores on test, in the primary metric, of answers that need no network."""
+
+
+def fingerprint(task: Task) -> str:
+    """sha256 (first 16 digits) of the decoded arrays of all splits: names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in ("train", "valid", "test"):
+        for key, value in sorted(getattr(task, name).tensors().items()):
+            array = value.contiguous().numpy()
+            digest.update(f"{name}.{key} {array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()[:16]

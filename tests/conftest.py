@@ -1,0 +1,27 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real datasets: LSTM_BENCH_DATA, or `../shared/data` beside the checkout; skips where there is none."""
+    folder = Path(os.environ.get("LSTM_BENCH_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real datasets here: set LSTM_BENCH_DATA to a folder that holds them")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Every test computes on one thread, as a worker does."""
+    import torch
+
+    torch.set_num_threads(1)
