@@ -44,34 +44,45 @@ QUICK = Matrix(
     ),
     seeds=(0, 1),
     budgets={
-        "speech/digits": Budget(parameters=12_000, batch=32, steps=100, evaluate=25, curve=200, seconds=60),
-        "speech/connected": Budget(parameters=12_000, batch=16, steps=120, evaluate=40, curve=100, seconds=60),
-        "language/grammar": Budget(parameters=12_000, batch=32, steps=120, evaluate=30, curve=64, seconds=60),
-        "series/mackey-glass": Budget(parameters=6_000, batch=32, steps=120, evaluate=30, curve=200, seconds=60),
-        "series/seasonal": Budget(parameters=6_000, batch=32, steps=120, evaluate=30, curve=200, seconds=60),
+        "speech/digits": Budget(parameters=26_880, batch=32, steps=150, evaluate=30, curve=200, seconds=60),
+        "speech/connected": Budget(parameters=26_940, batch=16, steps=300, evaluate=60, curve=60, seconds=60),
+        "language/grammar": Budget(parameters=22_760, batch=32, steps=150, evaluate=30, curve=64, seconds=60),
+        "series/mackey-glass": Budget(parameters=10_200, batch=32, steps=150, evaluate=30, curve=200, seconds=60),
+        "series/seasonal": Budget(parameters=10_200, batch=32, steps=150, evaluate=30, curve=200, seconds=60),
     },
     pairs=6,
 )
 
 HOUR = 3_600
 
+_ETT = {24: 61_560, 48: 41_740, 96: 66_464, 168: 84_604, 336: 167_700, 720: 347_211}  # horizon -> parameters
+
+
+def _ett(steps: int, evaluate: int) -> dict[str, Budget]:
+    """Both ETT tasks at every horizon: the head grows with the horizon, so the budget does."""
+    return {
+        f"series/{name}/{horizon}": Budget(size, 32, steps, evaluate, curve=500, seconds=HOUR, rate=0.1)
+        for name in ("etth1", "ettm1")
+        for horizon, size in _ETT.items()
+    }
+
+
 _STANDARD = {
-    "speech/digits": Budget(parameters=50_000, batch=32, steps=600, evaluate=60, curve=200, seconds=HOUR),
-    "speech/connected": Budget(parameters=100_000, batch=32, steps=1_000, evaluate=100, curve=150, seconds=HOUR),
-    "speech/fsdd": Budget(parameters=100_000, batch=32, steps=1_000, evaluate=100, curve=300, seconds=HOUR),
-    "speech/fsdd-speakers": Budget(parameters=100_000, batch=32, steps=1_000, evaluate=100, curve=300, seconds=HOUR),
-    "speech/fsdd-connected": Budget(parameters=200_000, batch=32, steps=1_500, evaluate=150, curve=200, seconds=HOUR),
-    "language/grammar": Budget(parameters=30_000, batch=32, steps=1_000, evaluate=100, curve=256, seconds=HOUR),
-    "language/warandpeace": Budget(
-        parameters=200_000, batch=32, steps=4_000, evaluate=400, curve=512, seconds=2 * HOUR
+    "speech/digits": Budget(50_000, batch=32, steps=600, evaluate=60, curve=200, seconds=HOUR, rate=0.3),
+    "speech/connected": Budget(100_000, batch=32, steps=1_000, evaluate=100, curve=150, seconds=HOUR, rate=0.3),
+    "speech/fsdd": Budget(102_350, batch=32, steps=1_000, evaluate=100, curve=300, seconds=HOUR, rate=0.3),
+    "speech/fsdd-speakers": Budget(102_350, batch=32, steps=1_000, evaluate=100, curve=300, seconds=HOUR, rate=0.3),
+    "speech/fsdd-connected": Budget(
+        220_000, batch=32, steps=1_500, evaluate=150, curve=200, seconds=2 * HOUR, rate=0.3
     ),
+    "language/grammar": Budget(27_700, batch=32, steps=1_000, evaluate=100, curve=256, seconds=HOUR, rate=0.5),
+    "language/warandpeace": Budget(262_440, batch=32, steps=4_000, evaluate=400, curve=512, seconds=4 * HOUR, rate=0.4),
     "language/wikitext2": Budget(
-        parameters=4_500_000, batch=20, steps=3_000, evaluate=500, curve=256, seconds=4 * HOUR
+        4_725_000, batch=20, steps=3_000, evaluate=500, curve=256, seconds=12 * HOUR, rate=0.3
     ),
-    "series/mackey-glass": Budget(parameters=20_000, batch=32, steps=1_000, evaluate=100, curve=500, seconds=HOUR),
-    "series/seasonal": Budget(parameters=20_000, batch=32, steps=1_000, evaluate=100, curve=500, seconds=HOUR),
-    "series/etth1": Budget(parameters=60_000, batch=32, steps=1_000, evaluate=100, curve=500, seconds=HOUR),
-    "series/ettm1": Budget(parameters=60_000, batch=32, steps=1_000, evaluate=100, curve=500, seconds=HOUR),
+    "series/mackey-glass": Budget(22_060, batch=32, steps=1_000, evaluate=100, curve=500, seconds=HOUR, rate=0.5),
+    "series/seasonal": Budget(20_190, batch=32, steps=1_000, evaluate=100, curve=500, seconds=HOUR, rate=0.5),
+    **_ett(steps=1_000, evaluate=100),
 }
 
 STANDARD = Matrix(
@@ -101,4 +112,33 @@ FULL = Matrix(
     budgets=_STANDARD,
 )
 
-MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (QUICK, STANDARD, FULL)}
+SMALL = Matrix(
+    name="small",
+    summary="every technique once on four real datasets, short budgets; 3 seeds, about an hour on 2 cores",
+    blocks=(star("speech/fsdd", "language/warandpeace", "language/wikitext2", "series/etth1/24"),),
+    seeds=(0, 1, 2),
+    budgets={
+        "speech/fsdd": Budget(53_000, batch=32, steps=600, evaluate=50, curve=150, seconds=900, rate=0.5),
+        "language/warandpeace": Budget(67_000, batch=32, steps=600, evaluate=50, curve=128, seconds=900),
+        "language/wikitext2": Budget(1_776_000, batch=10, steps=400, evaluate=50, curve=64, seconds=1_800),
+        "series/etth1/24": Budget(61_560, batch=32, steps=600, evaluate=50, curve=250, seconds=900, rate=0.3),
+    },
+)
+
+PLAIN = Matrix(
+    name="plain",
+    summary="the plain recipe beside published numbers: FSDD, War and Peace, ETTh1; 3 seeds, about 10 minutes",
+    blocks=(
+        Block(("speech/fsdd",), ("bilstm",), ("clip",), ("adam",)),
+        Block(("language/warandpeace",), ("lstm",), ("clip",), ("adam",)),
+        Block(("series/etth1/24",), ("lstm",), ("clip+early-stop",), ("adam",)),
+    ),
+    seeds=(0, 1, 2),
+    budgets={
+        "speech/fsdd": Budget(150_000, batch=32, steps=800, evaluate=100, curve=300, seconds=HOUR, rate=0.3),
+        "language/warandpeace": Budget(360_000, batch=32, steps=4_000, evaluate=500, curve=256, seconds=HOUR, rate=0.4),
+        "series/etth1/24": Budget(61_560, batch=32, steps=1_500, evaluate=100, curve=500, seconds=HOUR, rate=0.1),
+    },
+)
+
+MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (QUICK, SMALL, PLAIN, STANDARD, FULL)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS, stabilisation
 from bench.names import unknown
@@ -132,6 +132,7 @@ def plan(matrix: Matrix, filters: Filters, devices: Sequence[str]) -> Plan:
     for names in filter(filters.keeps, matrix.rows()):
         card, size = TASKS[names.task], budget(matrix, names.task)
         assert size is not None  # check() has seen to it
+        rule = rules[names.optimizer]
         for device in devices:
             for seed in filters.seeds or matrix.seeds:
                 spec = RunSpec(
@@ -139,7 +140,7 @@ def plan(matrix: Matrix, filters: Filters, devices: Sequence[str]) -> Plan:
                     card.version,
                     architectures[names.architecture],
                     stabilisation(names.stabilisation, recipes),
-                    rules[names.optimizer],
+                    replace(rule, lr=rule.lr * size.rate),
                     size,
                     device,
                     seed,

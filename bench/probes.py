@@ -26,8 +26,9 @@ def gradient_norms(model: Network, task: Task, batch: Batch) -> list[float | Non
 
     The state is h of the top layer, in the forward direction, so that the distance is one of time alone. Only the last
     frame of each sequence is left to speak: where a loss has terms at every step, the others are cut off, so the norm
-    at distance k is what travelled k steps, as in Pascanu, Mikolov & Bengio 2013. Means over the batch; None where no
-    sequence is long enough. The model is left as it was.
+    at distance k is what travelled k steps, as in Pascanu, Mikolov & Bengio 2013. Each sequence is compared with its
+    own last frame, so that the mean at a distance that only long sequences reach is still one of decay; distance 0
+    holds the mean norm itself. None where no sequence is long enough. The model is left as it was.
     """
     model = copy.deepcopy(model).train()  # a copy: batch normalisation counts what it sees
     for module in model.modules():
@@ -45,10 +46,12 @@ def gradient_norms(model: Network, task: Task, batch: Batch) -> list[float | Non
     found = torch.stack(
         [torch.zeros_like(h).norm(dim=1) if g is None else g.norm(dim=1) for g, h in zip(gradients, trace, strict=True)]
     )  # (time, batch)
+    profiles = [found[:n, i].flip(0).tolist() for i, n in enumerate(lengths.tolist())]  # by distance, one a sequence
+    scale = math.fsum(profile[0] for profile in profiles) / len(profiles)
     norms: list[float | None] = []
-    for distance in range(len(found)):
-        reached = [float(found[n - 1 - distance, i]) for i, n in enumerate(lengths.tolist()) if n > distance]
-        mean = math.fsum(reached) / len(reached) if reached else math.nan
+    for k in range(len(found)):
+        reached = [profile[k] / profile[0] for profile in profiles if k < len(profile) and profile[0] > 0]
+        mean = scale * math.fsum(reached) / len(reached) if reached else math.nan
         norms.append(mean if math.isfinite(mean) else None)
     return norms
 

@@ -43,7 +43,7 @@ class RunRecord:
     reason: str | None = None  # why it did not end ok
     step: int | None = None  # the update at which it diverged
     score: float | None = None  # primary metric on the whole test split
-    metrics: dict[str, dict[str, float | None]] = field(default_factory=dict)  # split -> metric -> value, whole splits
+    metrics: dict[str, dict[str, float | None]] = field(default_factory=dict)  # split -> metric -> value; test is whole
     curve: list[dict[str, Any]] = field(default_factory=list)  # {"step", "train", "valid", "test": {metric: value}}
     steps: int | None = None  # updates made
     best_step: int | None = None  # the point of the curve with the lowest validation loss

@@ -100,14 +100,17 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
     )
     if result.diverged is not None:
         return replace(record, status="diverged", step=result.diverged, reason="loss is not finite")
-    scores = {"valid": evaluate(model, task, task.valid), "test": evaluate(model, task, task.test)}
-    if not all(math.isfinite(value) for value in scores["test"].values()):
+    test = evaluate(model, task, task.test)
+    if not all(math.isfinite(value) for value in test.values()):
         return replace(record, status="diverged", step=result.steps, reason="test loss is not finite")
+    scored = next(
+        point for point in record.curve if point["step"] == (result.best_step if result.restored else result.steps)
+    )
     gradient["end"] = probes.vanishing(model, task)
     return replace(
         record,
-        score=scores["test"][task.card.metric],
-        metrics={name: _finite(values) for name, values in scores.items()},
+        score=test[task.card.metric],
+        metrics={"train": scored["train"], "valid": scored["valid"], "test": test},
         probes={"gradient": gradient, "gap": probes.overfitting(result), **_clipping(spec, result)},
     )
 

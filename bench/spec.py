@@ -133,6 +133,7 @@ class Budget:
     evaluate: int  # bench.train: steps between two points of the learning curve
     curve: int  # bench.train: sequences of each split in one point of the curve; selection uses the valid ones
     seconds: int  # bench.execute: a run that takes longer is a timeout
+    rate: float = 1.0  # bench.plan: multiplies every rule's learning rate, for larger networks and longer runs
 
     def problems(self) -> list[str]:
         found = [
@@ -142,6 +143,7 @@ class Budget:
             *_whole("evaluate", self.evaluate, 1, 100_000_000),
             *_whole("curve", self.curve, 1, 100_000_000),
             *_whole("seconds", self.seconds, 1, 10_000_000),
+            *_between("rate", self.rate, 0, 1_000, open_low=True),
         ]
         if not found and self.evaluate > self.steps:
             found.append(f"evaluate must be at most steps ({self.steps}), got {self.evaluate}")
@@ -182,15 +184,16 @@ class RunSpec:
         return f"{self.configuration}/s{self.seed}"
 
     def values(self) -> dict[str, Any]:
-        """Everything that decides the outcome."""
+        """Everything that decides the outcome. Fields at their defaults do nothing and are left out, so that a field
+        added later changes the id of no earlier run."""
         return {
             "protocol": PROTOCOL,
             "task": self.names.task,
             "task_version": self.task_version,
-            "architecture": asdict(self.architecture),
-            "stabilisation": asdict(self.stabilisation),
-            "optimizer": asdict(self.optimizer),
-            "budget": {key: value for key, value in asdict(self.budget).items() if key != "seconds"},
+            "architecture": changed(self.architecture),
+            "stabilisation": changed(self.stabilisation),
+            "optimizer": changed(self.optimizer),
+            "budget": {key: value for key, value in changed(self.budget).items() if key != "seconds"},
             "device": self.device,
             "seed": self.seed,
         }
@@ -203,6 +206,12 @@ class RunSpec:
     def configuration_id(self) -> str:
         """The id that every seed of this configuration shares, under which it is timed."""
         return digest({key: value for key, value in self.values().items() if key != "seed"})
+
+
+def changed(value: Architecture | Stabilisation | Optimizer | Budget) -> dict[str, Any]:
+    """The fields that differ from their defaults, or have none."""
+    default = {f.name: f.default for f in fields(value)}
+    return {key: item for key, item in asdict(value).items() if item != default[key]}
 
 
 def digest(values: Mapping[str, Any]) -> str:
@@ -253,5 +262,4 @@ class Matrix:
 
 def settings(value: Architecture | Stabilisation | Optimizer) -> str:
     """The fields that differ from doing nothing, for a table: `clip_norm=1.0`."""
-    default = {f.name: f.default for f in fields(value)}
-    return ", ".join(f"{key}={item}" for key, item in asdict(value).items() if item != default[key]) or "-"
+    return ", ".join(f"{key}={item}" for key, item in changed(value).items()) or "-"

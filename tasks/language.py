@@ -1,0 +1,77 @@
+"""Language modelling: the next symbol of a stream, given all before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tasks import ngrams
+from tasks.base import IGNORE, Batch, Split, Stream, Tally, Task
+from tasks.cards import Card
+from tasks.data import grammar, text
+from tasks.data.text import Corpus
+
+CORPORA: dict[str, tuple[Callable[[Path | None], Corpus], int]] = {  # reader, steps of truncated BPTT
+    "language/grammar": (lambda _: grammar.corpus(), 32),  # three sentences
+    "language/warandpeace": (text.war_and_peace, 100),  # a line and a half
+    "language/wikitext2": (text.wikitext2, 35),  # as in torch's word_language_model example
+}
+
+
+def build(card: Card, data: Path | None) -> Task:
+    """The language task of a card."""
+    read, window = CORPORA[card.name]
+    corpus = read(data)
+    train, valid, test = (
+        Stream(torch.from_numpy(symbols), window, corpus.start) for symbols in (corpus.train, corpus.valid, corpus.test)
+    )
+    return Language(card, corpus, len(corpus.vocabulary), len(corpus.vocabulary), window, train, valid, test)
+
+
+@dataclass
+class Language:
+    """Symbol-by-symbol prediction, scored by perplexity or by bits per character."""
+
+    card: Card
+    corpus: Corpus
+    inputs: int
+    outputs: int
+    time: int
+    train: Split
+    valid: Split
+    test: Split
+    symbols: bool = True
+    per_step: bool = True
+
+    def loss(self, out: Tensor, batch: Batch) -> Tensor:
+        """Mean cross entropy over the targets. out: (batch, time, symbol)."""
+        return F.cross_entropy(out.flatten(0, 1), batch.y.flatten(), ignore_index=IGNORE)
+
+    def tally(self, out: Tensor, batch: Batch) -> Tally:
+        """Nats and number of the targets; a padded column's end counts for nothing."""
+        nats = F.cross_entropy(out.flatten(0, 1), batch.y.flatten(), ignore_index=IGNORE, reduction="none")
+        return {"loss": float(nats.double().sum()), "count": int((batch.y != IGNORE).sum())}
+
+    def metrics(self, tally: Tally) -> dict[str, float]:
+        """Nats per symbol, and their exponential (perplexity) or their bits."""
+        nats = tally["loss"] / tally["count"]
+        return {"loss": nats, self.card.metric: self._score(nats)}
+
+    def naive(self) -> dict[str, float]:
+        """Unigram and trigram; where the process is known also its entropy floor, a bound and not a baseline."""
+        corpus = self.corpus
+        nats = ngrams.naive(corpus.train, corpus.valid, corpus.test, self.outputs, corpus.start)
+        if corpus.entropy is not None:
+            nats["entropy floor"] = corpus.entropy
+        return {label: self._score(value) for label, value in nats.items()}
+
+    def _score(self, nats: float) -> float:
+        if self.card.metric == "bpc":
+            return nats / math.log(2)
+        return math.exp(min(nats, 700.0))  # a diverged network's perplexity is huge, not an overflow

@@ -1,0 +1,118 @@
+"""Batch normalisation does what its papers say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from bench.cells import LSTM
+from bench.core import eager
+from bench.normalisation import Recurrent
+
+
+def test_rows_are_normalised() -> None:
+    """In training a feature has mean 0 and standard deviation gamma over the batch."""
+    norm = Recurrent(4, steps=3, gamma=0.1)
+    y = norm(5 + 3 * torch.randn(64, 4), 1, None)
+    torch.testing.assert_close(y.mean(0), torch.zeros(4), atol=1e-6, rtol=0)
+    torch.testing.assert_close(y.std(0, correction=0), torch.full((4,), 0.1), atol=1e-4, rtol=0)
+
+
+def test_equals_torch_batch_norm() -> None:
+    """With gamma 1 it is nn.BatchNorm1d: outputs, gradients, and population statistics from the second batch on."""
+    mine, theirs = Recurrent(3, steps=1, gamma=1.0, shift=True), nn.BatchNorm1d(3)
+    x = torch.randn(10, 3, requires_grad=True)
+    a, b = mine(x, 0, None), theirs(x)
+    torch.testing.assert_close(a, b)
+    weights = torch.randn(10, 3)
+    for p, q in zip(
+        torch.autograd.grad((a * weights).sum(), [x, mine.gamma, mine.beta]),
+        torch.autograd.grad((b * weights).sum(), [x, theirs.weight, theirs.bias]),
+        strict=True,
+    ):
+        torch.testing.assert_close(p, q)
+    with torch.no_grad():
+        theirs.running_mean.copy_(mine.mean[0])
+        theirs.running_var.copy_(mine.var[0])
+    more = torch.randn(10, 3) + 1
+    mine(more, 0, None), theirs(more)
+    torch.testing.assert_close(mine.mean[0], theirs.running_mean)
+    torch.testing.assert_close(mine.var[0], theirs.running_var)
+    torch.testing.assert_close(mine.eval()(more, 0, None), theirs.eval()(more))
+
+
+def test_each_time_step_has_its_own_statistics() -> None:
+    """What is seen at one step changes the population of that step alone."""
+    norm = Recurrent(2, steps=3)
+    for t in range(3):
+        norm(torch.randn(50, 2) + 10 * t, t, None)
+    assert norm.mean[:, 0].round().tolist() == pytest.approx([0, 10, 20], abs=1)
+
+
+def test_steps_beyond_the_last_use_the_last() -> None:
+    """A longer sequence than any in training is normalised with the statistics of the last step seen."""
+    norm = Recurrent(2, steps=10)
+    for t in range(3):
+        norm(torch.randn(50, 2) + 10 * t, t, None)
+    norm.eval()
+    x = torch.randn(4, 2)
+    torch.testing.assert_close(norm(x, 7, None), norm(x, 2, None))
+    torch.testing.assert_close(norm(x, 70, None), norm(x, 2, None))
+    copied = Recurrent(2, steps=10).eval()
+    copied.load_state_dict(norm.state_dict())
+    torch.testing.assert_close(copied(x, 7, None), norm(x, 7, None))
+
+
+def test_ended_sequences_do_not_count() -> None:
+    """Rows of padding change neither the statistics nor the other rows, whatever they hold."""
+    rows = torch.tensor([True] * 6 + [False] * 2)
+    x = torch.randn(8, 3)
+    y = x.clone()
+    y[6:] = 1e3
+    one, other = Recurrent(3, steps=2), Recurrent(3, steps=2)
+    torch.testing.assert_close(one(x, 0, rows)[:6], other(y, 0, rows)[:6])
+    torch.testing.assert_close(one.mean, other.mean)
+
+
+def test_one_row_is_normalised_by_the_population() -> None:
+    """A single sequence left at the end of a batch has no variance: nothing becomes zero or not a number."""
+    norm = Recurrent(3, steps=2)
+    norm(torch.randn(20, 3), 0, None)
+    y = norm(torch.ones(1, 3), 1, None)
+    assert bool(y.isfinite().all())
+    assert float(y.detach().abs().sum()) > 0
+
+
+def test_recurrent_bn_follows_cooijmans() -> None:
+    """Equations 6-8 of Cooijmans et al. 2016 written out: BN on W_h h, on W_x x and on c, gamma 0.1, bias apart."""
+    torch.manual_seed(0)
+    cell = LSTM(2, 3, "tanh", "recurrent", time=5)
+    gains = [float(norm.gamma[0].detach()) for norm in cell.modules() if isinstance(norm, Recurrent)]
+    assert gains == pytest.approx([0.1] * 3)
+
+    def bn(x: torch.Tensor) -> torch.Tensor:
+        return 0.1 * (x - x.mean(0)) / (x.var(0, correction=0) + 1e-5).sqrt()
+
+    x = torch.randn(5, 8, 2)
+    h, c = torch.randn(8, 3), torch.randn(8, 3)
+    y, _ = eager(cell, x, (h, c))
+    w = cell.weights
+    for t in range(5):
+        gates = bn(h @ w.weight_hh_l0.t()) + bn(x[t] @ w.weight_ih_l0.t()) + w.bias_ih_l0 + w.bias_hh_l0
+        i, f, g, o = gates.chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * bn(c).tanh()
+        torch.testing.assert_close(y[t], h)
+
+
+def test_input_bn_follows_laurent() -> None:
+    """Laurent et al. 2015: W_x x is normalised over batch and time together, the recurrent part is left alone."""
+    torch.manual_seed(0)
+    cell = LSTM(2, 3, "tanh", "input", time=5)
+    x = torch.randn(5, 8, 2)
+    z = (x @ cell.weights.weight_ih_l0.t()).flatten(0, 1)
+    z = ((z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt()).view(5, 8, 12) + cell.weights.bias_ih_l0
+    for mine, theirs in zip(cell.project(x, None), z, strict=True):
+        torch.testing.assert_close(mine, theirs)
+    assert sum(isinstance(module, Recurrent) for module in cell.modules()) == 1
