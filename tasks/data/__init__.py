@@ -5,9 +5,9 @@ A file is read only after its checksum has been compared, once for each process.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 
@@ -97,7 +97,7 @@ def located(name: str, data: Path | None) -> dict[str, Path]:
     return found
 
 
-@cache
+@functools.cache
 def verify(path: Path, sha256: str) -> None:
     """Raise DamagedData unless the file has this checksum."""
     with path.open("rb") as file:

@@ -1,0 +1,118 @@
+"""The figures made of lines: learning curves and gradient norms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from report import ink
+from report.board import Board
+
+FLOOR = 1e-8
+"""A gradient this much smaller has vanished: float32 would not add it to a weight. Lines leave the panel there."""
+
+
+def learning(board: Board) -> Figure:
+    """Validation metric against steps: the baseline and the best in colour, each seed thin, the median thick."""
+    points = _joined(board, board.frames.curves[board.frames.curves["split"] == "valid"].dropna(subset=["value"]))
+    groups = [group for group in board.groups if group.label in set(points["group"])]
+    figure, axes = ink.panels(groups)
+    colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
+    for ax, group in zip(axes, groups, strict=False):
+        mine = points[points["group"] == group.label]
+        for name, part in _back_to_front(mine, bold):
+            middle = _median(part, "step", "value")
+            if name in bold:
+                for _, seed in part.groupby("id"):
+                    ax.plot(*_line(seed["step"], seed["value"]), color=colours[name], linewidth=0.6, alpha=0.5)
+                ax.plot(*_line(middle.index, middle), color=colours[name], linewidth=1.5)
+            else:
+                ax.plot(*_line(middle.index, middle), color=ink.OTHER, linewidth=0.5, zorder=1)
+        ink.spread_scale(ax, mine["value"], group.better)
+        if not np.isnan(group.target):
+            ax.axhline(group.target, color="#555555", linewidth=0.9, linestyle=":")
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.set(xlabel="updates", ylabel=f"validation {ink.measure(group)}")
+    others = "other techniques" if len(set(points["name"])) > len(bold) else ""
+    ink.legend(figure, ink.keys(board, bold, others))
+    return figure
+
+
+def gradients(board: Board) -> Figure:
+    """Gradient norm against distance, relative to distance 0: dashed at the start of training, solid at its end."""
+    points = relative_norms(board)
+    groups = [group for group in board.groups if group.label in set(points["group"])]
+    figure, axes = ink.panels(groups)
+    colours = ink.palette(board)
+    bold = [name for name in colours if name in set(points["name"])]
+    for ax, group in zip(axes, groups, strict=False):
+        mine = points[points["group"] == group.label]
+        for name, part in _back_to_front(mine, bold):
+            for when, side in part.groupby("when"):
+                if name in bold or when == "end":
+                    middle = _median(side, "distance", "relative")
+                    ax.plot(*_line(middle.index, middle), **_style(colours.get(name), str(when)))
+        low, high = max(float(mine["relative"].min()), FLOOR), float(mine["relative"].max())
+        ax.set_yscale("log")
+        ax.set_ylim(low / 1.5, max(high, 1.0) * 1.5)
+        ink.plain_log(ax.yaxis, low, max(high, 10 * low))
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.set(xlabel="steps back from the last frame", ylabel="gradient norm, relative")
+    others = "other techniques" if len(set(points["name"])) > len(bold) else ""
+    sides = [
+        Line2D([], [], color="#555555", linestyle="--", label="start of training"),
+        Line2D([], [], color="#555555", linestyle="-", label="end"),
+    ]
+    ink.legend(figure, [*ink.keys(board, bold, others), *sides])
+    return figure
+
+
+def relative_norms(board: Board) -> pd.DataFrame:
+    """Gradient norms of architectures and stabilisations, each divided by its value at the last frame."""
+    points = _joined(board, board.frames.gradients)
+    if board.baseline:  # what an update rule does to gradients shows in the half-lives
+        same = points["triple"].map(lambda triple: triple[2]) == board.baseline[2]
+        points = points[same] if same.any() else points
+    first = points[points["distance"] == 0].set_index(["id", "when"])["norm"]
+    keys = pd.MultiIndex.from_frame(points[["id", "when"]])
+    points = points.assign(relative=points["norm"].to_numpy() / first[first > 0].reindex(keys).to_numpy())
+    return points[points["relative"] > FLOOR / 100]
+
+
+def _style(colour: str | None, when: str) -> dict[str, Any]:
+    if colour is None:
+        return {"color": ink.OTHER, "linewidth": 0.6, "zorder": 1}
+    return (
+        {"color": colour, "linewidth": 1.1, "linestyle": "--", "alpha": 0.7}
+        if when == "start"
+        else {"color": colour, "linewidth": 1.8}
+    )
+
+
+def _joined(board: Board, points: pd.DataFrame) -> pd.DataFrame:
+    """Points with the group and technique of their run."""
+    named = board.techniques[["configuration", "group", "name", "triple"]].drop_duplicates("configuration")
+    runs = board.frames.runs[["id", "configuration"]].merge(named, on="configuration")
+    return points.merge(runs, on="id")
+
+
+def _back_to_front(points: pd.DataFrame, bold: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Techniques with their points: grey ones first, then the others, the baseline on top."""
+    place = {name: -position for position, name in enumerate(bold)}
+    return sorted(points.groupby("name"), key=lambda part: (place.get(part[0], -len(bold)), part[0]))
+
+
+def _median(points: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """The median over seeds, as far as at least half of them go: early stopping ends some sooner."""
+    table = points.groupby(x)[y].agg(["median", "count"])
+    return table.loc[table["count"] * 2 >= table["count"].max(), "median"]
+
+
+def _line(x: pd.Series | pd.Index, y: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    keep = ink.thinned(x.to_numpy())
+    return x.to_numpy()[keep], y.to_numpy()[keep]

@@ -1,0 +1,151 @@
+"""Sentences computed from the records: the first line of the page, and one under each figure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from report.board import Board
+from report.stats import shown
+
+
+def plural(count: int, word: str) -> str:
+    """`count` with its noun."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def listed(words: list[str], limit: int = 3) -> str:
+    """Words as a phrase, a long list cut with the number of the rest."""
+    if len(words) > limit:
+        return f"{', '.join(words[:limit])} and {len(words) - limit} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 2 else words)
+
+
+def headline(board: Board) -> str:
+    """The answer in one sentence for each device, and how many runs failed."""
+    runs = board.frames.runs
+    if runs.empty:
+        return "No run has finished yet."
+    devices = board.overall["device"].drop_duplicates().to_list()
+    clauses = [_answer(board, device, f"On {device}, over" if len(devices) > 1 else "Over") for device in devices]
+    return f"{'. '.join(clauses)}; {_failed(runs)}."
+
+
+def _answer(board: Board, device: str, over: str) -> str:
+    mine = board.overall[board.overall["device"] == device]
+    tasks, base = int(mine["of"].max()), "/".join(board.baseline or ())
+    first = mine.loc[mine["rank"] == 1]
+    if board.techniques["scored"].sum() == 0:
+        return f"{over} {plural(tasks, 'task')}, no run has a score"
+    if first.empty:
+        return f"{over} {plural(tasks, 'task')}, no technique was run on every one of them"
+    if len(mine) == 1:
+        return f"{over} {plural(tasks, 'task')}, {first['name'].iloc[0]} is the only technique"
+    verb = "has" if len(first) == 1 else "share"
+    rank = shown(first["mean_rank"].iloc[0], 3)
+    said = f"{over} {plural(tasks, 'task')}, {listed(first['name'].to_list())} {verb} the best mean rank ({rank})"
+    others = mine[(mine["name"] != base) & mine["rank"].notna()]
+    run_on = " run on all of them" if mine["rank"].isna().any() else ""
+    if base in set(mine["name"]) and len(others):
+        wins = int((others["wins"] == tasks).sum())
+        beat = "has" if 1 in (wins, len(others)) else "have"
+        which = f"{wins} of {plural(len(others), 'other technique')}{run_on}"
+        said += f"; {which} {beat} a better mean score than {base} on {'every task' if tasks > 1 else 'it'}"
+    return said
+
+
+def _failed(runs: pd.DataFrame) -> str:
+    kinds = Counter(runs.loc[runs["status"] != "ok", "status"])
+    total = plural(len(runs), "run")
+    if not kinds:
+        return f"none of {total} failed"
+    return f"{sum(kinds.values())} of {total} failed ({', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items()))})"
+
+
+def heatmap(board: Board) -> str:
+    """How many cells are better than the baseline, and the largest gain."""
+    rows = board.techniques[board.techniques["triple"] != board.baseline]
+    known = rows.dropna(subset=["difference"])
+    top = known.sort_values(["difference", "name", "group"], ascending=[False, True, True]).iloc[0]
+    failed = int((rows["scored"] == 0).sum())
+    more = f" {plural(failed, 'cell')} failed with every seed." if failed else ""
+    better = int((known["difference"] > 0).sum())
+    if not better:
+        return f"None of {plural(len(rows), 'cell')} is better than the baseline.{more}"
+    best = f"the largest gain is {top['label']} on {top['group']} ({top['difference']:+.1f} %)"
+    verb = "is" if better == 1 else "are"
+    return f"{better} of {plural(len(rows), 'cell')} {verb} better than the baseline; {best}.{more}"
+
+
+def learning(board: Board) -> str:
+    """Who reached the target first, on how many tasks."""
+    rows = board.techniques.dropna(subset=["to_target"])
+    with_target = sum(not math.isnan(group.target) for group in board.groups)
+    if rows.empty:
+        return (
+            "There is no target to reach: no run of the baseline has a learning curve."
+            if not with_target
+            else "No run reached a target."
+        )
+    rows = rows[(rows["triple"] != board.baseline) & (rows["reached"] == rows["seeds"])]
+    if rows.empty:
+        return "No other technique reached the baseline's best validation value with every seed."
+    top = rows.sort_values(["group", "to_target", "name"]).drop_duplicates("group")
+    said = [f"{row.label} on {row.group} (after {row.to_target:.0f} updates)" for row in top.itertuples()]
+    return f"First to the baseline's best validation value with every seed: {listed(said)}."
+
+
+def _reach(board: Board) -> pd.Series:
+    return board.techniques.groupby("label")["half_life"].median().dropna().sort_values(kind="stable")
+
+
+def gradients(board: Board) -> str:
+    """How training changed the reach of gradients."""
+    rows = board.techniques.dropna(subset=["half_life", "half_start"])
+    if rows.empty:
+        return "The records hold no half-life to compare."
+    longer = int((rows["half_life"] > rows["half_start"]).sum())
+    return f"Training lengthened the reach of the gradient in {longer} of {plural(len(rows), 'configuration')}."
+
+
+def _steps(value: float) -> str:
+    return "does not decay" if math.isinf(value) else f"{shown(value, 3)} steps"
+
+
+def half_life(board: Board) -> str:
+    """The shortest and the longest reach."""
+    reach = _reach(board)
+    if len(reach) == 1:
+        return f"{reach.index[0]}: {_steps(reach.iloc[0])} (median over tasks)."
+    ends = f"{reach.index[0]} ({_steps(reach.iloc[0])}); longest: {reach.index[-1]} ({_steps(reach.iloc[-1])})"
+    return f"Shortest median over tasks: {ends}."
+
+
+def gap(board: Board) -> str:
+    """The smallest and the largest gap against the baseline's."""
+    rows = board.techniques.dropna(subset=["gap"])
+    base = rows[rows["triple"] == board.baseline].drop_duplicates("group").set_index("group")["gap"]
+    others = rows[(rows["triple"] != board.baseline) & rows["group"].isin(base.index)]
+    if others.empty:
+        return f"The mean gap is {shown(float(rows['gap'].mean()), 3)}."
+    smaller = int((others["gap"] < base.reindex(others["group"]).to_numpy()).sum())
+    return f"{smaller} of {plural(len(others), 'cell')} overfit less than the baseline on the same task."
+
+
+def cost(board: Board) -> str:
+    """The range of times, and of the ratio to nn.LSTM."""
+    ratio = board.techniques["ratio"].dropna().astype(float)
+    if ratio.empty:
+        return "No ratio to nn.LSTM was taken."
+    low, middle, high = float(ratio.min()), float(np.median(ratio)), float(ratio.max())
+    times = f"{shown(low, 3)} to {shown(high, 3)} times (median {shown(middle, 3)})"
+    return f"A step takes {times} as long as with nn.LSTM of the same shape."
+
+
+def failures(board: Board) -> str:
+    """How many runs of how many techniques failed."""
+    rows = board.techniques[board.techniques["failed"] > 0]
+    return f"{_failed(board.frames.runs).capitalize()}, of {plural(rows['name'].nunique(), 'technique')}."

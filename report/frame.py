@@ -1,0 +1,252 @@
+"""Records as tidy frames. The only module of the report that reads results."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.record import Store, stores
+from bench.spec import digest
+from report import BadInput
+from tasks.cards import TASKS
+
+Row = dict[str, Any]
+
+GROUP = ("task", "version", "fingerprint", "device", "budget", "protocol")
+"""Rows that differ in any of these are never compared, let alone averaged."""
+
+RUNS = (
+    *("id", "configuration", *GROUP, "metric", "better", "unit", "architecture", "stabilisation", "optimizer", "seed"),
+    *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
+    *("cpu", "cuda", "machine"),
+)
+CURVES = ("id", "step", "split", "value", "loss")
+GRADIENTS = ("id", "when", "distance", "norm")
+NAIVE = ("task", "version", "fingerprint", "name", "score")
+TIMES = ("configuration", "device", "machine", "ms", "ratio", "ratio_low", "ratio_high", "noisy")
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi marks, half characters, foreign line ends
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Everything the report knows of one matrix."""
+
+    matrix: str
+    runs: pd.DataFrame  # one row a finished run
+    skipped: pd.DataFrame  # the same columns
+    curves: pd.DataFrame  # one row a point of a learning curve and split
+    gradients: pd.DataFrame  # one row a distance
+    naive: pd.DataFrame
+    times: pd.DataFrame
+    versions: tuple[str, ...]  # of libraries and of the code, as text
+
+
+def clean(value: object, limit: int = 64) -> str:
+    """`value` on one line, without control or bidi characters, of bounded length: fit for any output."""
+    text = "".join("\ufffd" if unicodedata.category(c) in _UNPRINTABLE else c for c in str(value)).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def number(value: object) -> float:
+    """`value` as a finite float, else NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """`value` where it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    """`value` where it is a JSON list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def names(results: Path) -> list[str]:
+    """Every matrix with a results file, sorted."""
+    return sorted({store.path.parent.name for store in stores(results)})
+
+
+def chosen(results: Path, wanted: list[str] | None) -> list[str]:
+    """The matrices to report on. Raises BadInput where one does not exist, or where there are none."""
+    known = names(results)
+    if not known:
+        raise BadInput(f"no results below {results}; run python -m bench.matrix first, or name another --results")
+    missing = [name for name in wanted or [] if name not in known]
+    if missing:
+        raise BadInput("\n".join(f"unknown matrix {name!r}{_hint(name, known)}" for name in missing))
+    return sorted(set(wanted)) if wanted else known
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=2)
+    mean = f"; did you mean {' or '.join(repr(word) for word in near)}?" if near else ";"
+    return f"{mean} known: {', '.join(known)}"
+
+
+def load(results: Path, matrix: str) -> Frames:
+    """The frames of one matrix. Lines that cannot be read are left out and reported on stderr."""
+    rows = [row for store in stores(results) if store.path.parent.name == matrix for row in _readable(store)]
+    return frames(matrix, rows)
+
+
+def _readable(store: Store) -> Iterable[Row]:
+    newest: dict[tuple[str, str], Row] = {}
+    for count, _, found in store._lines():  # the store's own rule of what is damage; its rows() keep silent about it
+        if isinstance(found, ValueError):
+            print(f"warning: {store.path.name} line {count}: {clean(found, 200)}; left out", file=sys.stderr)
+        elif isinstance(found.get("id"), str):
+            newest[str(found.get("kind")), found["id"]] = found
+    return newest.values()
+
+
+def frames(matrix: str, rows: Iterable[Row]) -> Frames:
+    """Tidy frames of plain records, in an order that depends on their content alone."""
+    kinds: dict[str, dict[str, Row]] = {"run": {}, "naive": {}, "time": {}}
+    for row in sorted(rows, key=lambda row: (row.get("status") == "skipped", json.dumps(row, sort_keys=True))):
+        if row.get("kind") in kinds:  # the same run from two machines is one run: a finished one before a skipped one
+            kinds[row["kind"]].setdefault(row["id"], row)
+    records = list(kinds["run"].values())
+    flat = [_run(row) for row in records]
+    _complete(flat)
+    runs = pd.DataFrame(flat, columns=list(RUNS)).sort_values(
+        ["task", "configuration", "seed", "id"], ignore_index=True
+    )
+    skipped = runs["status"] == "skipped"
+    primary = {run["id"]: run["metric"] for run in flat}
+    return Frames(
+        matrix=clean(matrix),
+        runs=runs[~skipped].reset_index(drop=True),
+        skipped=runs[skipped].reset_index(drop=True),
+        curves=_sorted(
+            [p for row in records for p in _points(row, primary[row["id"]])], CURVES, ["id", "split", "step"]
+        ),
+        gradients=_sorted([n for row in records for n in _norms(row)], GRADIENTS, ["id", "when", "distance"]),
+        naive=_sorted([n for row in kinds["naive"].values() for n in _naive(row)], NAIVE, list(NAIVE)),
+        times=_sorted([_time(row) for row in kinds["time"].values()], TIMES, list(TIMES)),
+        versions=_versions(records),
+    )
+
+
+def _sorted(rows: list[Row], columns: tuple[str, ...], by: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns)).sort_values(by, ignore_index=True)
+
+
+def _last_line(reason: object) -> str:
+    """The line of a traceback that says what happened."""
+    lines = str(reason or "").strip().splitlines()
+    return clean(lines[-1], 160) if lines else ""
+
+
+def _run(row: Row) -> Row:
+    spec, called, task = mapping(row.get("spec")), mapping(row.get("names")), mapping(row.get("task"))
+    gradient, gap = mapping(mapping(row.get("probes")).get("gradient")), mapping(mapping(row.get("probes")).get("gap"))
+    start, end = mapping(gradient.get("start")), mapping(gradient.get("end"))
+    shared = {key: value for key, value in spec.items() if key != "seed"}
+    score, status = number(row.get("score")), clean(row.get("status"))
+    return {
+        "id": row["id"],
+        "configuration": clean(row.get("configuration")),
+        "task": clean(called.get("task") or task.get("name") or "?"),
+        "version": clean(task.get("version") or spec.get("task_version") or "?"),
+        "fingerprint": clean(task.get("fingerprint") or ""),
+        "device": clean(spec.get("device") or "?"),
+        "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
+        "protocol": clean(spec.get("protocol", "?")),
+        "metric": clean(task.get("metric") or ""),
+        "better": task.get("better"),
+        "unit": clean(task.get("unit") or ""),
+        **{axis: clean(called.get(axis) or "?") for axis in ("architecture", "stabilisation", "optimizer")},
+        "seed": number(spec.get("seed")),
+        "status": "no score" if status == "ok" and math.isnan(score) else status,
+        "reason": _last_line(row.get("reason")),
+        "step": number(row.get("step")),
+        "score": score if status == "ok" else math.nan,
+        "parameters": number(row.get("parameters")),
+        "width": number(row.get("width")),
+        "backend": clean(row.get("backend") or ""),
+        "gap": number(gap.get("gap")),
+        "probed": "half_life" in end,
+        "half_start": _half_life(start),
+        "half_end": _half_life(end),
+        # the ids under which this configuration is timed on either device: only the device differs
+        **{device: digest({**shared, "device": device}) for device in ("cpu", "cuda")},
+        "machine": clean(mapping(row.get("machine")).get("label") or "?"),
+    }
+
+
+def _half_life(probe: Mapping[str, Any]) -> float:
+    """Steps; infinite where the gradient was measured and does not decay."""
+    if "half_life" not in probe:
+        return math.nan
+    return math.inf if probe["half_life"] is None else number(probe["half_life"])
+
+
+def _complete(runs: list[Row]) -> None:
+    """Give a run that ended before its task was built the task's facts: from the runs beside it, else from its card."""
+    facts = Counter(
+        (run["task"], run["version"], run["fingerprint"], run["metric"], run["better"], run["unit"])
+        for run in runs
+        if run["fingerprint"]
+    )
+    common = {key[:2]: key[2:] for key, _ in sorted(facts.items(), key=lambda item: (item[1], str(item[0])))}
+    for run in runs:
+        if not run["fingerprint"] and (run["task"], run["version"]) in common:
+            facts_of = common[run["task"], run["version"]]
+            run.update(zip(("fingerprint", "metric", "better", "unit"), facts_of, strict=True))
+        card = TASKS.get(run["task"])
+        run["metric"] = run["metric"] or (card.metric if card else "score")
+        if run["better"] not in ("lower", "higher"):
+            run["better"] = card.better if card else "lower"
+
+
+def _points(row: Row, metric: str) -> Iterable[Row]:
+    for point in items(row.get("curve")):
+        for split in ("train", "valid", "test"):
+            values = mapping(mapping(point).get(split))
+            found = {"value": number(values.get(metric)), "loss": number(values.get("loss"))}
+            if not all(math.isnan(value) for value in found.values()):
+                yield {"id": row["id"], "step": number(point.get("step")), "split": split, **found}
+
+
+def _norms(row: Row) -> Iterable[Row]:
+    gradient = mapping(mapping(row.get("probes")).get("gradient"))
+    for when in ("start", "end"):
+        for distance, norm in enumerate(items(mapping(gradient.get(when)).get("norms"))):
+            yield {"id": row["id"], "when": when, "distance": distance, "norm": number(norm)}
+
+
+def _naive(row: Row) -> Iterable[Row]:
+    task = mapping(row.get("task"))
+    facts = {key: clean(task.get(field) or "") for key, field in zip(NAIVE[:3], ("name", *NAIVE[1:3]), strict=True)}
+    for name, score in mapping(row.get("scores")).items():
+        if not math.isnan(number(score)):
+            yield {**facts, "name": clean(name), "score": number(score)}
+
+
+def _time(row: Row) -> Row:
+    numbers = {key: number(row.get(key)) for key in ("ms", "ratio", "ratio_low", "ratio_high")}
+    machine = clean(mapping(row.get("machine")).get("label") or "?")
+    facts = {"configuration": clean(row.get("configuration")), "device": clean(row.get("device")), "machine": machine}
+    return {**facts, **numbers, "noisy": bool(row.get("noisy"))}
+
+
+def _versions(records: list[Row]) -> tuple[str, ...]:
+    found = {f"{clean(k)} {clean(v)}" for row in records for k, v in mapping(row.get("versions")).items()}
+    return tuple(sorted(found | {f"code {clean(row['code'], 12)}" for row in records if row.get("code")}))

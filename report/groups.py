@@ -1,0 +1,94 @@
+"""Which runs may be compared, which technique is the baseline, and what the others are called."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from report.frame import GROUP
+from tasks.cards import TASKS
+
+Triple = tuple[str, str, str]
+
+AXES = ["architecture", "stabilisation", "optimizer"]
+PLAIN = ("lstm", "none", "adam")
+"""Preferred where nothing in the matrix says which triple is its centre, as in a full cross."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that may be compared: one task, version, data, device and budget."""
+
+    label: str
+    task: str
+    version: str
+    fingerprint: str
+    device: str
+    budget: str
+    protocol: str
+    metric: str
+    better: str
+    unit: str
+    synthetic: bool
+    apart: str  # what sets it apart from the other groups of its task; "" for an only one
+    target: float = math.nan
+
+
+def baseline(runs: pd.DataFrame) -> Triple | None:
+    """The triple that most others differ from in one thing only: the centre of a star."""
+    seen = sorted(set(zip(runs["task"], runs["triple"], strict=True)))
+    triples = sorted({triple for _, triple in seen})
+    tasks = Counter(triple for _, triple in seen)
+    if not triples:
+        return None
+
+    def closeness(triple: Triple) -> tuple[int, int, int]:
+        near = sum(n for other, n in tasks.items() if sum(a != b for a, b in zip(triple, other, strict=True)) == 1)
+        return near, sum(a == b for a, b in zip(triple, PLAIN, strict=True)), tasks[triple]
+
+    return max(triples, key=closeness)  # the first by name among equals
+
+
+def named(runs: pd.DataFrame, base: Triple | None) -> tuple[list[str], list[str]]:
+    """For each run its technique's full name, and a short label: what differs from the baseline."""
+    variants = runs.groupby([*GROUP, "triple"])["configuration"].nunique()
+    double = {key[-1] for key, count in variants.items() if count > 1}  # one name, two settings: an edited choice
+    names, labels = [], []
+    for triple, configuration in zip(runs["triple"], runs["configuration"], strict=True):
+        mark = f" #{configuration[:4]}" if triple in double else ""
+        names.append("/".join(triple) + mark)
+        apart = [part for part, other in zip(triple, base or triple, strict=True) if part != other]
+        labels.append((" · ".join(apart) or "/".join(triple)) + mark)
+    owners = Counter(label for label, _ in set(zip(labels, names, strict=True)))
+    return names, [label if owners[label] == 1 else name for label, name in zip(labels, names, strict=True)]
+
+
+def groups_of(runs: pd.DataFrame) -> Iterable[tuple[Group, pd.DataFrame]]:
+    """Each group with its runs, in the order of the table of tasks."""
+    order = {name: place for place, name in enumerate(TASKS)}
+    parts = sorted(runs.groupby(list(GROUP)), key=lambda part: (order.get(part[0][0], len(order)), part[0]))
+    keys = [dict(zip(GROUP, key, strict=True)) for key, _ in parts]
+    for key, (_, members) in zip(keys, parts, strict=True):
+        first, card = members.iloc[0], TASKS.get(key["task"])
+        apart = _apart(key, [other for other in keys if other["task"] == key["task"]])
+        kind = " (synthetic)" if card is not None and card.synthetic else ""
+        label = f"{key['task']}{kind}" + (f" [{apart}]" if apart else "")
+        facts = {name: first[name] for name in ("metric", "better", "unit")}
+        yield Group(label=label, **key, **facts, synthetic=bool(kind), apart=apart), members
+
+
+def _apart(key: dict[str, str], others: list[dict[str, str]]) -> str:
+    """The values in which a group differs from the others of its task."""
+    found = []
+    for part in GROUP[1:]:
+        values = {other[part] for other in others}
+        if len(values) > 1 and part == "budget":
+            common = set.intersection(*(set(value.split(", ")) for value in values))
+            found.append("budget " + ", ".join(item for item in key[part].split(", ") if item not in common))
+        elif len(values) > 1:
+            found.append(key[part] if part == "device" else f"{part} {key[part][:8]}")
+    return ", ".join(found)

@@ -1,0 +1,170 @@
+"""What every figure shares: theme, the meaning of a colour, panels, and files that come out the same each time."""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from report.board import Board
+from report.groups import Group
+
+BASE = "#111111"
+OTHER = "#b4b4b4"
+INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#6a3d9a")
+"""Okabe & Ito's colours, which colour-blind readers can tell apart; brown and violet in place of yellow."""
+
+STATUS = {
+    "diverged": "#d55e00",
+    "timeout": "#e69f00",
+    "out-of-memory": "#cc79a7",
+    "crashed": "#111111",
+    "failed": "#6a3d9a",
+}
+PANELS = 12
+"""More panels are no longer looked at; the tables hold every task."""
+
+
+def theme() -> AbstractContextManager[None]:
+    """Settings under which figures are drawn. Names are text: `$` starts no formula, and SVG text stays text."""
+    settings = {
+        **sns.axes_style("whitegrid"),
+        **{"svg.hashsalt": "report", "svg.fonttype": "none", "text.parse_math": False, "font.family": "DejaVu Sans"},
+        **{"font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8},
+        **{"legend.fontsize": 8, "grid.linewidth": 0.5, "grid.color": "#e4e4e4", "axes.edgecolor": "#999999"},
+        **{"axes.titlelocation": "left", "figure.facecolor": "white", "path.simplify_threshold": 0.5},
+    }
+    return mpl.rc_context(settings)
+
+
+def palette(board: Board) -> dict[str, str]:
+    """Colour of each technique, the same in every figure; one that is not here is grey.
+
+    The baseline, the best four, and the two at either end of the gradient half-lives.
+    """
+    order = board.overall.loc[board.overall["name"].map(_is_baseline(board)) == False, "name"]  # noqa: E712
+    same = board.techniques["optimizer"] == (board.baseline or ("",) * 3)[2]  # those in the figure of gradient norms
+    reach = board.techniques[same].groupby("name")["half_life"].median().dropna()
+    reach = reach[[name for name in reach.index if not _is_baseline(board)(name)]].sort_values(kind="stable")
+    wanted = [*order.drop_duplicates()[:4], *reach.index[:2], *reach.index[::-1][:2]]
+    colours = dict(zip(dict.fromkeys(wanted), INKS, strict=False))
+    return {"/".join(board.baseline): BASE, **colours} if board.baseline else colours
+
+
+def _is_baseline(board: Board) -> Callable[[str], bool]:
+    return lambda name: board.baseline is not None and name == "/".join(board.baseline)
+
+
+def best(board: Board, count: int = 4) -> list[str]:
+    """Names of the baseline and of the techniques with the best mean ranks."""
+    names = [name for name in palette(board) if not _is_baseline(board)(name)]
+    first = ["/".join(board.baseline)] if board.baseline else []
+    return first + names[:count]
+
+
+def labels(board: Board) -> dict[str, str]:
+    """The short label of each technique."""
+    return dict(board.techniques[["name", "label"]].drop_duplicates("name").to_numpy().tolist())
+
+
+def order(board: Board) -> list[str]:
+    """Every technique, the best first, as in the overall table."""
+    return board.overall["name"].drop_duplicates().to_list()
+
+
+def title(group: Group, width: int = 36) -> str:
+    """A panel's title, on as many lines as it needs."""
+    return textwrap.fill(group.label, width)
+
+
+def arrow(group: Group) -> str:
+    """Which way is better."""
+    return "↓" if group.better == "lower" else "↑"
+
+
+def measure(group: Group) -> str:
+    """The metric with its unit and direction."""
+    return f"{group.metric}{f' ({group.unit})' if group.unit else ''} {arrow(group)}"
+
+
+def panels(groups: Sequence[Group], height: float = 2.7, share_rows: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel a group, at most three beside each other; empty places are taken out."""
+    count = min(len(groups), PANELS)
+    columns = min(count, 3)
+    rows = math.ceil(count / columns)
+    # rows of techniques need room for their names at the left
+    width = {1: 6.4, 2: 8.8, 3: 11.0}[columns]
+    figure = Figure(figsize=(width, height * rows + 0.5), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey="all" if share_rows else False)
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.remove()
+    for ax, group in zip(axes, groups, strict=False):
+        ax.set_title(title(group))
+        sns.despine(ax=ax)
+    return figure, axes[:count]
+
+
+def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
+    """One legend below all panels."""
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=columns, frameon=False, handlelength=1.8, borderaxespad=0.2
+    )
+
+
+def keys(board: Board, names: Iterable[str], others: str = "", **line: Any) -> list[Line2D]:
+    """Legend entries of techniques, and one for the grey rest if `others` says what that is."""
+    colours, text = palette(board), labels(board)
+    found = [Line2D([], [], color=colours[name], label=text.get(name, name), **line) for name in names if name in text]
+    return [*found, Line2D([], [], color=OTHER, label=others, **line)] if others else found
+
+
+def plain_log(axis: Any, low: float, high: float) -> None:
+    """Label a log axis as plain text (the stock formatter writes a formula), with 2 and 5 where decades are few."""
+    decades = math.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=max(6, int(decades / 2))))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def spread_scale(ax: Axes, values: pd.Series, better: str) -> None:
+    """A log y axis where poor values would flatten the good ones."""
+    known = values.dropna()
+    if better == "lower" and len(known) and known.min() > 0 and known.max() / known.min() > 4:
+        ax.set_yscale("log")
+        plain_log(ax.yaxis, float(known.min()), float(known.max()))
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def thinned(steps: np.ndarray, limit: int = 80) -> np.ndarray:
+    """Indices of at most about `limit` points, the last one among them."""
+    stride = max(1, len(steps) // limit)
+    return np.unique(np.r_[np.arange(0, len(steps), stride), len(steps) - 1])
+
+
+def files(figure: Figure) -> dict[str, bytes]:
+    """The figure as SVG and as PNG, without a date or a version, so that the same records give the same bytes."""
+    found = {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a plug-in may be called anything
+        figure.draw_without_rendering()  # lays the panels out, once for both files: that is half the work
+        figure.set_layout_engine("none")
+        for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, dpi=110, metadata=metadata)
+            found[kind] = buffer.getvalue()
+    return found

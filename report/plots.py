@@ -1,0 +1,106 @@
+"""Every figure of the report with its words. The list PLOTS at the end is the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from report import findings
+from report.board import Board
+from report.curves import gradients, learning, relative_norms
+from report.marks import cost, failures, gap, half_life, heatmap, timed
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its words. `without` says why it is left out, "" where there is something to draw."""
+
+    name: str
+    title: str
+    look: str
+    draw: Callable[[Board], Figure]
+    finding: Callable[[Board], str]
+    without: Callable[[Board], str]
+    panels: bool = True  # one for each task, as far as ink.PANELS
+
+
+def _no_comparison(board: Board) -> str:
+    known = board.techniques.loc[board.techniques["triple"] != board.baseline, "difference"].notna().any()
+    return "" if known else "there is no baseline beside another technique to compare with"
+
+
+def _no_curves(board: Board) -> str:
+    known = board.frames.curves.loc[board.frames.curves["split"] == "valid", "value"].notna().any()
+    return "" if known else "no record holds a learning curve"
+
+
+def _no_gradients(board: Board) -> str:
+    return "" if len(relative_norms(board)) else "no record holds gradient norms"
+
+
+def _no_half_life(board: Board) -> str:
+    return "" if board.techniques["half_life"].notna().any() else "no record holds a gradient half-life"
+
+
+def _no_gap(board: Board) -> str:
+    return "" if board.frames.runs["gap"].notna().any() else "no record holds a generalisation gap"
+
+
+def _no_times(board: Board) -> str:
+    return "" if len(timed(board)) else "no configuration with a score has been timed on its device"
+
+
+def _no_failures(board: Board) -> str:
+    return "" if (board.frames.runs["status"] != "ok").any() else "no run failed"
+
+
+PLOTS = (
+    Plot(
+        "heatmap",
+        "Difference to the baseline",
+        "Blue cells are better than the baseline on that task, orange cells worse; numbers are % of the baseline's "
+        "score, and hatched cells failed with every seed.",
+        *(heatmap, findings.heatmap, _no_comparison, False),
+    ),
+    Plot(
+        "learning-curves",
+        "Learning curves",
+        "Validation metric against updates: thin lines are seeds, thick lines their median, grey lines the medians of "
+        "the other techniques; the dotted line is the target.",
+        *(learning, findings.learning, _no_curves),
+    ),
+    Plot(
+        "gradient-norms",
+        "How gradients vanish",
+        "Norm of the gradient at states further and further back, relative to the last frame: a line that falls "
+        "steeply forgets; dashed at the start of training, solid at its end.",
+        *(gradients, findings.gradients, _no_gradients),
+    ),
+    Plot(
+        "gradient-half-life",
+        "Gradient half-life",
+        "Steps back over which the gradient halves, at the end of training: longer bars remember more (log scale).",
+        *(half_life, findings.half_life, _no_half_life),
+    ),
+    Plot(
+        "generalisation-gap",
+        "Overfitting",
+        "Points to the right of zero fit the training data better than the validation data; every seed is a point, "
+        "the bar is their median.",
+        *(gap, findings.gap, _no_gap),
+    ),
+    Plot(
+        "score-against-time",
+        "Score against time",
+        "Each point is a configuration: what its score costs in milliseconds a training step.",
+        *(cost, findings.cost, _no_times),
+    ),
+    Plot(
+        "failures",
+        "Failures",
+        "Runs that ended without a score, by technique and by how they ended.",
+        *(failures, findings.failures, _no_failures, False),
+    ),
+)

@@ -1,0 +1,311 @@
+"""Leaderboards as cells of plain text, and as Markdown and CSV. The page and the terminal take the same cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from report import findings
+from report.board import Board
+from report.groups import AXES, Group
+from report.stats import shown
+
+RULES = (
+    "Scores are on test, the mean ± half the 95 % t interval over n seeds; rows that show the same score share a rank.",
+    "Failures rank worst: a row with a failed seed comes below every row without; its mean is over the other seeds.",
+)
+Cell = Callable[[Any, Group | None], str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its head, what it shows, and whether a narrow table keeps it."""
+
+    head: str
+    cell: Cell
+    primary: bool = False
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of cells. kind: technique, naive, bound, below (loses to a naive answer) or failed."""
+
+    kind: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be written anywhere; its cells are plain text that nobody has escaped yet."""
+
+    heads: tuple[str, ...]
+    texts: tuple[bool, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+
+def _score(row: Any, _: Group | None) -> str:
+    if row.kind == "technique" and math.isnan(row.mean):
+        return "-"
+    return shown(row.mean) + (
+        f" ± {shown(row.interval, 2)}" if row.kind == "technique" and not math.isnan(row.interval) else ""
+    )
+
+
+def _seeds(row: Any, _: Group | None) -> str:
+    return "" if row.kind != "technique" else "n=1" if row.scored == 1 else f"{row.scored:.0f}"
+
+
+def _remarks(row: Any, _: Group | None) -> str:
+    failed = f"{row.failed:.0f}/{row.seeds:.0f} {row.failures}" if row.failed else ""
+    return "; ".join(filter(None, (failed, "below naive" if row.below else "")))
+
+
+def _first(row: Any, _: Group | None) -> str:
+    mark = row.name_[row.name_.rindex(" #") :] if row.kind == "technique" and " #" in row.name_ else ""
+    if row.kind == "technique":
+        return row.architecture + mark
+    return f"naive: {row.name_}" if row.kind == "naive" else f"bound: {row.name_}"
+
+
+def _milliseconds(device: str) -> Cell:
+    def cell(row: Any, _: Group | None) -> str:
+        value, noisy = getattr(row, f"ms_{device}"), getattr(row, f"noisy_{device}")
+        return "" if _absent(value) else f"{'~' if noisy else ''}{shown(value, 3)}"
+
+    return cell
+
+
+def _target(row: Any, _: Group | None) -> str:
+    if row.kind != "technique" or _absent(row.reached):
+        return ""
+    if row.reached == 0:
+        return "not reached"
+    return f"{row.to_target:.0f}" + (f" ({row.reached:.0f}/{row.seeds:.0f})" if row.reached < row.seeds else "")
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _number(name: str, digits: int = 3) -> Cell:
+    return lambda row, _: "" if _absent(getattr(row, name)) else shown(float(getattr(row, name)), digits)
+
+
+def _count(name: str) -> Cell:
+    return lambda row, _: "" if _absent(getattr(row, name)) else f"{getattr(row, name):.0f}"
+
+
+def _text(name: str) -> Cell:
+    return lambda row, _: "" if _absent(getattr(row, name)) else str(getattr(row, name))
+
+
+COLUMNS = (
+    Column("rank", _count("rank"), True),
+    Column("architecture", _first, True, True),
+    Column("stabilisation", _text("stabilisation"), True, True),
+    Column("optimizer", _text("optimizer"), True, True),
+    Column("score", _score, True),
+    Column("n", _seeds, True),
+    Column("remarks", _remarks, True, True),
+    Column("steps to target", _target),
+    Column("s to target", _number("seconds")),
+    Column("ms/step cpu", _milliseconds("cpu"), True),
+    Column("ms/step cuda", _milliseconds("cuda")),
+    Column("× nn.LSTM", _number("ratio")),
+    Column("half-life", _number("half_life")),
+    Column("gap", _number("gap")),
+    Column("parameters", _count("parameters")),
+    Column("width", _count("width")),
+    Column("back end", _text("backend"), False, True),
+)
+
+OVERALL = (
+    Column("rank", _count("rank"), True),
+    Column("architecture", _first, True, True),
+    Column("stabilisation", _text("stabilisation"), True, True),
+    Column("optimizer", _text("optimizer"), True, True),
+    Column("mean rank", _number("mean_rank"), True),
+    Column("tasks", lambda row, _: f"{row.tasks}" if row.tasks == row.of else f"{row.tasks} of {row.of}", True),
+    Column("vs baseline, %", lambda row, _: "baseline" if row.base else _change(row.difference), True),
+    Column("better on", lambda row, _: "" if row.base else f"{row.wins}"),
+    Column("remarks", lambda row, _: f"{row.failed}/{row.seeds} failed" if row.failed else "", True, True),
+)
+
+
+def _change(value: float) -> str:
+    return "" if math.isnan(value) else "failed" if math.isinf(value) else f"{value:+.1f}"
+
+
+def task_table(board: Board, group: Group, primary: bool = False) -> Table:
+    """The leaderboard of one group."""
+    columns = [column for column in COLUMNS if column.primary or not primary]
+    rows = list(board.of(group).rename(columns={"name": "name_"}).itertuples())
+    lines = tuple(Line(_kind(row), tuple(column.cell(row, group) for column in columns)) for row in rows)
+    heads = tuple(_score_head(group) if column.head == "score" else column.head for column in columns)
+    return Table(heads, tuple(column.text for column in columns), lines, _notes(board, group, rows))
+
+
+def _score_head(group: Group) -> str:
+    return f"{group.metric}{f' ({group.unit})' if group.unit else ''} {'↓' if group.better == 'lower' else '↑'}"
+
+
+def _kind(row: Any) -> str:
+    return "below" if row.below else "failed" if row.failed else row.kind
+
+
+def _notes(board: Board, group: Group, rows: list[Any]) -> tuple[str, ...]:
+    found = []
+    if not math.isnan(group.target):
+        base = "/".join(board.baseline or ())
+        found.append(
+            f"Target: validation {group.metric} {shown(group.target)}, the median over seeds of the best of {base}."
+        )
+    if any(row.below for row in rows):
+        found.append("Below naive: worse than the best answer that needs no network.")
+    if any(row.kind == "bound" for row in rows):
+        found.append("A bound is no answer: no model can beat it, so it has no rank.")
+    if any(row.noisy_cpu is True or row.noisy_cuda is True for row in rows):
+        found.append("~ marks a time taken on a noisy machine.")
+    return tuple(found)
+
+
+def overall_tables(board: Board) -> list[tuple[str, Table]]:
+    """The table over all tasks, one for each device."""
+    found = []
+    for device in board.overall["device"].drop_duplicates():
+        mine = board.overall[board.overall["device"] == device].rename(columns={"name": "name_"})
+        rows = list(mine.assign(kind="technique", base=mine["triple"] == board.baseline).itertuples())
+        lines = tuple(
+            Line("failed" if row.failed else "technique", tuple(c.cell(row, None) for c in OVERALL)) for row in rows
+        )
+        notes = [
+            "Mean rank over the tasks, among the techniques run on all of them; ties share the mean of their places."
+        ]
+        if board.baseline:
+            notes.append(
+                f"vs baseline: median over tasks of the difference to {'/'.join(board.baseline)}, in % of its score; "
+                "positive is better."
+            )
+        if sum(group.device == device for group in board.groups) > max(row.of for row in rows):
+            notes.append(
+                "Of a task with several tables, the one with the most techniques counts here; a task with fewer than "
+                "half the techniques of the fullest is left out."
+            )
+        if any(row.tasks < row.of for row in rows):
+            notes.append("Techniques that were not run on every task have no mean rank and are listed last.")
+        table = Table(tuple(c.head for c in OVERALL), tuple(c.text for c in OVERALL), lines, tuple(notes))
+        found.append((device, table))
+    return found
+
+
+def apart(board: Board) -> list[str]:
+    """One line for each task with several groups: what keeps them apart."""
+    found = []
+    for task in dict.fromkeys(group.task for group in board.groups):
+        mine = [group.apart for group in board.groups if group.task == task]
+        if len(mine) > 1:
+            found.append(f"{task} has {len(mine)} tables that are never averaged, for they differ: {'; '.join(mine)}.")
+    return found
+
+
+def skipped(board: Board) -> list[str]:
+    """One line for each reason for which runs were skipped."""
+    counts = board.frames.skipped.groupby("reason").size()
+    return [
+        f"{findings.plural(count, 'run')} skipped: {reason or 'no reason given'}" for reason, count in counts.items()
+    ]
+
+
+def escape(text: str) -> str:
+    """`text` for a Markdown table: it starts no markup, no formula, no link and no cell."""
+    text = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("://", ":&#47;&#47;").replace("www.", "www&#46;").replace("@", "&#64;")
+
+
+def markdown_table(table: Table) -> str:
+    """A table in GitHub's Markdown; naive rows and bounds in italics."""
+    rule = [":--" if text else "--:" for text in table.texts]
+    rows = [[escape(cell) for cell in line.cells] for line in table.lines]
+    for row, line in zip(rows, table.lines, strict=True):
+        if line.kind in ("naive", "bound"):
+            row[:] = [f"*{cell}*" if cell else "" for cell in row]
+    return "\n".join(f"| {' | '.join(row)} |" for row in ([escape(h) for h in table.heads], rule, *rows))
+
+
+def markdown(board: Board, primary: bool = False, level: int = 2) -> str:
+    """Every leaderboard of a matrix; only the primary columns for a README."""
+    parts = [escape(findings.headline(board)), *(escape(line) for line in apart(board))]
+    for device, table in overall_tables(board) if len({group.task for group in board.groups}) > 1 else []:
+        where = f" on {escape(device)}" if board.overall["device"].nunique() > 1 else ""
+        parts += [
+            f"{'#' * level} Over all tasks{where}",
+            markdown_table(table),
+            *(escape(note) for note in table.notes),
+        ]
+    for group in board.groups:
+        table = task_table(board, group, primary)
+        parts += [
+            f"{'#' * level} {escape(group.label)}",
+            markdown_table(table),
+            *(escape(note) for note in table.notes),
+        ]
+    parts += [*RULES, *(escape(line) + "." for line in skipped(board))]
+    return "\n\n".join(parts) + "\n"
+
+
+FACTS = ("task", "version", "fingerprint", "device", "budget", "protocol", "metric", "better", "unit")
+NUMBERS = (
+    *("mean", "interval", "best", "worst", "scored", "seeds", "failed"),
+    *("difference", "gap", "half_life", "parameters", "width", "ms_cpu", "ms_cuda", "ratio"),
+    *("to_target", "reached", "seconds"),
+)
+
+
+def csv_text(board: Board) -> str:
+    """Every row of every group with unrounded numbers; an absent number is an empty cell."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(
+        [
+            "matrix",
+            *FACTS,
+            "rank",
+            "kind",
+            "name",
+            *AXES,
+            "configuration",
+            "failures",
+            "backend",
+            "below_naive",
+            *NUMBERS,
+        ]
+    )
+    for group in board.groups:
+        facts = [_inert(board.frames.matrix), *(_inert(getattr(group, fact)) for fact in FACTS)]
+        for _, row in board.of(group).iterrows():
+            texts = [_inert(row[key]) for key in ("kind", "name", *AXES, "configuration", "failures", "backend")]
+            numbers = ["" if _absent(row[key]) else f"{float(row[key]):.10g}" for key in NUMBERS]
+            writer.writerow(
+                [
+                    *facts,
+                    "" if _absent(row["rank"]) else int(row["rank"]),
+                    *texts,
+                    str(bool(row["below"])).lower(),
+                    *numbers,
+                ]
+            )
+    return file.getvalue()
+
+
+def _inert(value: Any) -> str:
+    """A text cell that no spreadsheet takes for a formula."""
+    text = "" if _absent(value) else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
