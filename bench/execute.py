@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def here(run: Run, specs: Iterable[RunSpec], data: Path | None) -> Iterator[RunR
 
 def in_processes(
     run: Run, specs: Iterable[RunSpec], data: Path | None, workers: int, started: Started = lambda spec: None
-) -> Iterator[RunRecord]:
+) -> Generator[RunRecord, None, None]:
     """Records as their runs end, in any order; `started` hears of each run when it is handed to a worker.
 
     Only a few runs are handed out ahead, so memory stays flat however long the matrix. Closing the iterator (Ctrl-C)

@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -154,12 +153,14 @@ def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace)
         if len(rest) < len(todo.runs):
             show.say(f"resuming {matrix.name}: {len(todo.runs) - len(rest)} of {len(todo.runs)} runs are finished")
         runs = in_processes(run_one, rest, options.data, options.workers, lambda spec: show.begin(spec.name))
-        with closing(runs) as records:
-            for record in records:
+        try:
+            for record in runs:
                 if record.status != "skipped" or known.get(record.id) != record.reason:
                     store.append(record)
                 failed |= record.status in ("failed", "crashed")
                 show.end(record)
+        finally:
+            runs.close()  # on Ctrl-C the workers end at once
     compared = {row["task"]["name"] for row in rows if row["kind"] == "naive"}
     for naive in naive_rows({spec.names.task for spec in todo.runs} - compared, options.data, options.workers):
         store.append(naive)

@@ -102,11 +102,10 @@ class Network(nn.Module):
             with torch.no_grad():
                 if name.startswith("embed."):
                     weight.normal_(generator=generator)
-                elif ".weights." in name:
-                    weight.uniform_(-(bound := self.width**-0.5), bound, generator=generator)
                 elif "norm." not in name:
-                    inputs = self.get_submodule(name.rpartition(".")[0]).in_features
-                    weight.uniform_(-(bound := inputs**-0.5), bound, generator=generator)
+                    owner = self.get_submodule(name.rpartition(".")[0])
+                    inputs = owner.in_features if isinstance(owner, nn.Linear) else self.width
+                    weight.uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
 
     @property
     def cells(self) -> list[Cell]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS, stabilisation
 from bench.names import unknown
@@ -67,7 +68,7 @@ def budget(matrix: Matrix, task: str) -> Budget | None:
 
 def check(matrix: Matrix, filters: Filters = Filters()) -> None:
     """Raise BadInput with every unknown name, value out of range and empty filter at once."""
-    known = {
+    known: dict[str, dict[str, Any]] = {
         "architecture": {**ARCHITECTURES, **matrix.architectures},
         "stabilisation": {**STABILISATIONS, **matrix.stabilisations},
         "optimizer": {**OPTIMIZERS, **matrix.optimizers},

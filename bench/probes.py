@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.dropout import Dropout
-from bench.network import Network
+from bench.network import Layer, Network
 from bench.train import Fit
 from tasks.base import Batch, Task
 
@@ -34,8 +34,9 @@ def gradient_norms(model: Network, task: Task, batch: Batch) -> list[float | Non
     for module in model.modules():
         if isinstance(module, Dropout):
             module.eval()
-    trace: list[Tensor] = []
-    model.layers[-1].trace = trace
+    top, trace = model.layers[-1], list[Tensor]()
+    assert isinstance(top, Layer)
+    top.trace = trace
     batch = batch.to(next(model.parameters()).device)
     out, _ = model(batch)
     lengths = batch.lengths if batch.lengths is not None else torch.full((len(batch.x),), batch.x.shape[1])

@@ -107,15 +107,16 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
         point for point in record.curve if point["step"] == (result.best_step if result.restored else result.steps)
     )
     gradient["end"] = probes.vanishing(model, task)
+    measured: dict[str, Any] = {"gradient": gradient, "gap": probes.overfitting(result), **_clipping(spec, result)}
     return replace(
         record,
         score=test[task.card.metric],
-        metrics={"train": scored["train"], "valid": scored["valid"], "test": test},
-        probes={"gradient": gradient, "gap": probes.overfitting(result), **_clipping(spec, result)},
+        metrics={"train": scored["train"], "valid": scored["valid"], "test": _finite(test)},
+        probes=measured,
     )
 
 
-def _clipping(spec: RunSpec, result: Fit) -> dict[str, float]:
+def _clipping(spec: RunSpec, result: Fit) -> dict[str, Any]:
     """The fraction of updates whose gradient was clipped, where clipping was asked for."""
     asked = spec.stabilisation.clip_norm is not None or spec.stabilisation.clip_value is not None
     return {"clipped": result.clipped / max(result.steps, 1)} if asked else {}

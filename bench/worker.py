@@ -52,9 +52,8 @@ def prepare() -> dict[str, Any]:
 
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # all of the mode's cost, and nothing reads fresh memory
-    )
+    # the fill is all of the mode's cost, and nothing here reads fresh memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     denormals = torch.set_flush_denormal(True)

@@ -153,6 +153,7 @@ def gap(board: Board) -> Figure:
             linewidth=1.8,
         )
         _technique_axis(ax, board, names)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         ax.set_xlabel("validation loss - training loss")
     return figure
 

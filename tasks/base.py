@@ -152,7 +152,7 @@ class Stream:
 
 
 class Task(Protocol):
-    """Data, loss and metric of one question. `loss` is what training descends; `tally` and `metrics` are what is read."""
+    """Data, loss and metric of one question. Training descends `loss`; people read `tally` and `metrics`."""
 
     card: Card
     inputs: int  # features of a frame, or number of symbols

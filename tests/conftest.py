@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real datasets: LSTM_BENCH_DATA, or `../shared/data` beside the checkout; skips where there is none."""
+    """The folder of real datasets: LSTM_BENCH_DATA, or `../shared/data` beside the checkout; skips without one."""
     folder = Path(os.environ.get("LSTM_BENCH_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip("no real datasets here: set LSTM_BENCH_DATA to a folder that holds them")

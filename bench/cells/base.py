@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,6 +61,11 @@ class Cell(nn.Module):
         """Whether torch's own layer computes exactly this cell."""
         return self.activation in self.fused_activations and isinstance(self.input_norm, Plain)
 
+    def weight(self, name: str) -> Tensor:
+        """One of the twin's weights: weight_ih, weight_hh, bias_ih or bias_hh."""
+        found: Tensor = getattr(self.weights, f"{name}_l0")
+        return found
+
     def initial(self, like: Tensor) -> State:
         """Zero states for a (time, batch, feature) input."""
         return (like.new_zeros(like.shape[1], self.hidden),) * self.states
@@ -69,19 +75,20 @@ class Cell(nn.Module):
 
         x: (time, batch, feature), valid: (time, batch) or None.
         """
-        z = F.linear(x, self.weights.weight_ih_l0)
-        if isinstance(self.input_norm, Recurrent) and self.input_norm.steps == 1:  # one statistic over batch and time
-            rows = None if valid is None else valid.flatten()
-            z = self.input_norm(z.flatten(0, 1), 0, rows).view_as(z)
-            return list((z + self.weights.bias_ih_l0).unbind(0))
-        return [
-            self.input_norm(part, t, None if valid is None else valid[t]) + self.weights.bias_ih_l0
-            for t, part in enumerate(z.unbind(0))
-        ]
+        z = F.linear(x, self.weight("weight_ih"))
+        if isinstance(self.input_norm, Recurrent):
+            if self.input_norm.steps == 1:  # one statistic over batch and time
+                rows = None if valid is None else valid.flatten()
+                z = self.input_norm(z.flatten(0, 1), 0, rows).view_as(z)
+            else:
+                parts = enumerate(z.unbind(0))
+                z = torch.stack([self.input_norm(part, t, None if valid is None else valid[t]) for t, part in parts])
+        return list((z + self.weight("bias_ih")).unbind(0))
 
     def recur(self, h: Tensor, t: int, rows: Tensor | None) -> Tensor:
         """The state's part of the gates, (batch, gates * hidden)."""
-        return self.recurrent_norm(F.linear(h, self.weights.weight_hh_l0), t, rows) + self.weights.bias_hh_l0
+        normed: Tensor = self.recurrent_norm(F.linear(h, self.weight("weight_hh")), t, rows)
+        return normed + self.weight("bias_hh")
 
     def step(self, z: Tensor, state: State, t: int, rows: Tensor | None) -> State:
         """The state after one step.

@@ -30,7 +30,7 @@ class DamagedData(Exception):
 
 
 _FSDD = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
-_ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small"
+_ETT = "1d16c8f4f943005d613b5bc962e9eeb06058cf07"
 _WIKI = "https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/word_language_model/data/wikitext-2"
 _TOLSTOY = (
     "https://raw.githubusercontent.com/timbmg/RNNLM/e26dff5d8f4b5d07ee459f192ee2131923d7584f/data/warandpeace.txt"
@@ -38,12 +38,9 @@ _TOLSTOY = (
 
 
 def _ett(name: str, sha256: str) -> Source:
-    return Source(
-        name,
-        {f"ETT-small/{name[:-2].upper()}{name[-2:]}.csv": sha256},
-        f"curl --create-dirs -fo {{data}}/ETT-small/{name[:-2].upper()}{name[-2:]}.csv {_ETT}/{name[:-2].upper()}{name[-2:]}.csv",
-        "CC BY-ND 4.0",
-    )
+    file = f"ETT-small/{name[:3].upper()}{name[3:]}.csv"
+    url = f"https://raw.githubusercontent.com/zhouhaoyi/ETDataset/{_ETT}/{file}"
+    return Source(name, {file: sha256}, f"curl --create-dirs -fo {{data}}/{file} {url}", "CC BY-ND 4.0")
 
 
 SOURCES: dict[str, Source] = {
@@ -69,7 +66,8 @@ SOURCES: dict[str, Source] = {
                 "wikitext-2/wiki.valid.tokens": "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
                 "wikitext-2/wiki.test.tokens": "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
             },
-            f"for s in train valid test; do curl --create-dirs -fo {{data}}/wikitext-2/wiki.$s.tokens {_WIKI}/$s.txt; done",
+            "for s in train valid test; do"
+            f" curl --create-dirs -fo {{data}}/wikitext-2/wiki.$s.tokens {_WIKI}/$s.txt; done",
             "CC BY-SA 3.0",
         ),
         _ett("etth1", "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"),

@@ -1,0 +1,307 @@
+"""The front door, used as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import matrix, timing
+from bench.cli import BAD_INPUT, INTERRUPTED, OK, STORAGE, duration
+from bench.machine import label
+from bench.record import Store, stores
+
+ROOT = Path(__file__).parents[1]
+
+MINE = """
+name = "mine"
+summary = "two cells, two seeds"
+base = "quick"
+seeds = [0, 1]
+pairs = 2
+
+[[block]]
+tasks = ["series/seasonal"]
+architectures = ["lstm", "gru"]
+stabilisations = ["none", "gentle+dropout"]
+optimizers = ["hot"]
+
+[budget]
+parameters = 2_000
+steps = 6
+evaluate = 3
+curve = 16
+
+[stabilisation.gentle]
+clip_norm = 0.1
+
+[optimizer.hot]
+rule = "adam"
+lr = 0.02
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE)
+    return path
+
+
+def front(*words: str | Path) -> int:
+    return matrix.main([str(word) for word in words])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[str]:
+    """The mistakes that a command is refused with."""
+    assert front(*words) == BAD_INPUT
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_matrix_from_start_to_report(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scores, naive rows, times, pages; the same command again runs nothing; one more seed runs that seed alone."""
+    command = ["--matrix", mine, "--results", tmp_path / "r", "--out", tmp_path / "o", "--workers", "2"]
+    assert front(*command) == OK
+    shown = capsys.readouterr().out
+    assert "[8/8, 0 s left] ok" in shown
+    assert "series/seasonal (synthetic)" in shown
+    assert shown.splitlines()[-1].startswith("next: python -m bench.matrix")
+    assert (tmp_path / "o/mine/index.html").is_file()
+    (store,) = stores(tmp_path / "r")
+    assert store.path.name == f"{label()}.jsonl"
+    kinds = [row["kind"] for row in store.rows()]
+    assert (kinds.count("run"), kinds.count("naive"), kinds.count("time")) == (8, 1, 4)
+    before = store.path.read_bytes()
+    assert front(*command) == OK
+    assert "resuming mine: 8 of 8 runs are finished" in capsys.readouterr().out
+    assert store.path.read_bytes() == before
+    assert front(*command, "--seeds", "0-2", "--no-report") == OK
+    assert "[4/4, 0 s left]" in capsys.readouterr().out
+    assert len(store.done()) == 12
+
+
+def test_damage_is_mended_and_the_run_done_again(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line that was cut is set aside with a warning, and its run is made again."""
+    command = ["--matrix", mine, "--results", tmp_path, "--no-report", "--no-timing", "--architecture", "gru"]
+    assert front(*command) == OK
+    (store,) = stores(tmp_path)
+    done = store.done()
+    lines = store.path.read_text().splitlines(keepends=True)
+    store.path.write_text("".join([lines[0][:200] + "\n", *lines[1:]]))
+    capsys.readouterr()
+    assert front(*command) == OK
+    said = capsys.readouterr()
+    assert "warning:" in said.err
+    assert "set aside" in said.err
+    assert "3 of 4 runs are finished" in said.out
+    assert store.done() == done
+
+
+def test_every_mistake_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Unknown names, seeds and workers out of range: a line each, exit code 2, nothing run."""
+    words = ["--optimizer", "nadma", "--task", "seris", "--seeds", "x", "--seeds", "3-", "--workers", "0"]
+    found = refused(capsys, *words, "--stabilisation", "clip+clop")
+    assert len(found) == 6
+    assert all(line.startswith("error: ") for line in found)
+    assert "Did you mean 'nadam'" in "\n".join(found)
+
+
+def test_an_empty_filter_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """What keeps nothing is bad input, with the nearest that keeps something."""
+    (found,) = refused(capsys, "--task", "speech/connected", "--architecture", "stacked-4")
+    assert "nearest:" in found
+
+
+def test_cuda_asked_for_and_absent(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No silent run on the CPU under a CUDA label."""
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: False)
+    (found,) = refused(capsys, "--device", "cuda")
+    assert "CUDA was asked for" in found
+
+
+def test_cuda_runs_are_planned_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a CUDA device every configuration is run on both, unless one is asked for."""
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: True)
+    seen: list[int] = []
+    monkeypatch.setattr(matrix, "run", lambda matrix, todo, options: seen.append(len(todo.runs)) or OK)
+    for words in ([], ["--device", "cuda"], ["--device", "cpu", "--device", "cuda"]):
+        assert front(*words) == OK
+    assert seen == [2 * seen[1], seen[1], 2 * seen[1]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace('["lstm", "gru"]', '["lstm", "gur"]'), "Did you mean 'gru'"),
+        (lambda text: text.replace("lr = 0.02", "lr = -1"), "lr must be in (0, 10], got -1"),
+        (lambda text: text.replace("lr = 0.02", "speed = 1"), "unknown key 'speed'"),
+        (lambda text: text.replace("seeds = [0, 1]", "seeds = 3"), "seeds must be a list"),
+        (lambda text: text.replace("steps = 6", "steps = 0"), "steps must be in [1,"),
+        (lambda text: text.replace('name = "mine"', 'name = "../mine"'), "name must be of small letters"),
+        (lambda text: text.replace('name = "mine"', 'name = "quick"'), "is a preset's"),
+        (lambda text: text.replace("clip_norm", "clip_nrom"), "Did you mean 'clip_norm'"),
+        (lambda text: text.replace("[[block]]", "[block]"), "at least one [[block]]"),
+        (lambda text: text.replace("series/seasonal", "series/seasonnal"), "Did you mean 'series/seasonal'"),
+        (lambda text: text[:100], "mine.toml:"),
+        (lambda text: "\0", "mine.toml:"),
+    ],
+)
+def test_a_matrix_file_is_checked(
+    mine: Path, capsys: pytest.CaptureFixture[str], change: Callable[[str], str], words: str
+) -> None:
+    """Each mistake in a file is named before anything runs."""
+    mine.write_text(change(MINE))
+    assert words in "\n".join(refused(capsys, "--matrix", mine))
+
+
+def test_a_matrix_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A missing file and a misspelt preset are told apart."""
+    assert "neither a preset" in refused(capsys, "--matrix", tmp_path / "no.toml")[0]
+    assert "Did you mean 'quick'" in refused(capsys, "--matrix", "quik")[0]
+
+
+def test_results_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str], mine: Path) -> None:
+    """An unwritable results folder is refused before the first run, with exit code 3."""
+    (tmp_path / "taken").write_text("a file, not a folder")
+    assert front("--matrix", mine, "--results", tmp_path / "taken") == STORAGE
+    said = capsys.readouterr()
+    assert "cannot write" in said.err
+    assert "ok " not in said.out
+
+
+def test_two_writers(tmp_path: Path, capsys: pytest.CaptureFixture[str], mine: Path) -> None:
+    """A second command on the same results is told to wait."""
+    with Store(tmp_path / "mine" / f"{label()}.jsonl"):
+        assert front("--matrix", mine, "--results", tmp_path) == STORAGE
+    assert "another run is writing" in capsys.readouterr().err
+
+
+def test_list_and_dry_run(capsys: pytest.CaptureFixture[str], mine: Path, tmp_path: Path) -> None:
+    """What there is, how many runs, how many finished, about how long; nothing is written."""
+    assert front("--list") == OK
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("speech/fsdd", "recurrent-bn", "nadam", "stacked-4", "standard"))
+    assert front("--list", "--json", "--task", "series") == OK
+    assert json.loads(capsys.readouterr().out)["configurations"][0]["task"].startswith("series/")
+    assert front("--matrix", mine, "--dry-run", "--results", tmp_path / "r") == OK
+    shown = capsys.readouterr().out
+    assert "8 runs, 0 finished, 8 to run" in shown
+    assert "start it: python -m bench.matrix --matrix" in shown
+    assert not (tmp_path / "r").exists()
+    assert front("--matrix", mine, "--dry-run", "--json", "--results", tmp_path / "r") == OK
+    assert json.loads(capsys.readouterr().out)["runs"] == 8
+
+
+def test_json_events(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json every line is an object: begins, ends, the pages."""
+    words = ["--matrix", mine, "--results", tmp_path / "r", "--out", tmp_path / "o", "--json", "--seeds", "0"]
+    assert front(*words, "--no-timing", "--architecture", "lstm") == OK
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events].count("end") == 2
+    assert events[-1]["event"] == "report"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(mine: Path, tmp_path: Path, sent: signal.Signals) -> None:
+    """Ctrl-C and a polite kill keep what is finished, end the workers, and say how to resume."""
+    mine.write_text(MINE.replace("steps = 6", "steps = 400"))
+    words = ["--matrix", str(mine), "--results", str(tmp_path), "--no-timing", "--no-report", "--workers", "2"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "bench.matrix", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert "[1/8" in running.stdout.readline()
+    running.send_signal(sent)
+    _, error = running.communicate(timeout=30)
+    assert running.returncode == INTERRUPTED
+    assert "Resume with: python -m bench.matrix --matrix" in error
+    (store,) = stores(tmp_path)
+    assert 1 <= len(store.done()) < 8
+    time.sleep(0.5)
+    assert store.path.read_text().endswith("\n")
+
+
+def test_failures_do_not_stop_the_matrix(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Diverged runs are records like any other: the matrix ends well and the report counts them."""
+    mine.write_text(
+        MINE.replace('rule = "adam"\nlr = 0.02', 'rule = "sgd"\nlr = 10\nmomentum = 0.99').replace("6", "60")
+    )
+    words = ["--matrix", mine, "--results", tmp_path / "r", "--out", tmp_path / "o", "--no-timing"]
+    assert front(*words) == OK
+    (store,) = stores(tmp_path / "r")
+    assert {row["status"] for row in store.rows() if row["kind"] == "run"} <= {"ok", "diverged"}
+
+
+def test_absent_data_are_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real task without its data is skipped with the command that would get it, and tried again next time."""
+    words = ["--matrix", "standard", "--task", "series/etth1/24", "--architecture", "gru", "--seeds", "0"]
+    for _ in range(2):
+        assert front(*words, "--results", tmp_path, "--data", tmp_path, "--no-report") == OK
+        assert "get it with: curl" in capsys.readouterr().out
+    (store,) = stores(tmp_path)
+    assert [row["status"] for row in store.rows()] == ["skipped"]
+    assert len(store.path.read_text().splitlines()) == 1
+
+
+def test_timing_by_itself(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """python -m bench.timing keeps one time a configuration, paired with nn.LSTM, and does none twice."""
+    words = ["--matrix", str(mine), "--results", str(tmp_path), "--rounds", "3", "--architecture", "lstm"]
+    assert timing.main(words) == OK
+    (store,) = stores(tmp_path)
+    rows = store.rows()
+    assert len(rows) == 2
+    for row in rows:
+        assert row["pairs"] == 3
+        assert row["ms_min"] <= row["ms"]
+        assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+        assert row["reference_ms"] > 0
+    capsys.readouterr()
+    assert timing.main(words) == OK
+    assert capsys.readouterr().out == ""
+    assert timing.main(["--rounds", "0"]) == BAD_INPUT
+
+
+def test_the_reference_is_plain_lstm() -> None:
+    """A configuration is paired with nn.LSTM of its own depth and directions, no stabilisation, Adam."""
+    from toys import tiny
+
+    from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
+
+    for name, architecture in ARCHITECTURES.items():
+        spec = tiny(architecture=architecture, stabilisation=STABILISATIONS["relu"], optimizer=OPTIMIZERS["nadam"])
+        other = timing.reference(spec)
+        assert (other.architecture.cell, other.architecture.attention) == ("lstm", False), name
+        assert other.architecture.depth == architecture.depth
+        assert other.architecture.bidirectional == architecture.bidirectional
+        assert other.stabilisation == STABILISATIONS["none"]
+        assert other.optimizer == OPTIMIZERS["adam"]
+
+
+def test_rounds_take_every_step_once_in_changing_order() -> None:
+    """Within a round each function runs once; over rounds no one is always first."""
+    order: list[str] = []
+    taken = timing.rounds(20, lambda: order.append("a") or 1.0, lambda: order.append("b") or 2.0)
+    assert taken == [(1.0, 2.0)] * 20
+    firsts = order[::2]
+    assert 0 < firsts.count("a") < 20
+
+
+def test_durations_read_well() -> None:
+    """Seconds, minutes, hours."""
+    assert [duration(seconds) for seconds in (5, 600, 9_000)] == ["5 s", "10 min", "2.5 h"]
