@@ -23,20 +23,21 @@ from tasks.cards import TASKS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a matrix, time it, write its report. Returns the exit code that `--help` explains."""
-    options = _options(arguments)
+    asked = options(arguments)
     try:
-        matrix, filters = cli.chosen(options)
-        if options.list:
-            return listing(matrix, filters, options.json)
-        todo = cli.planned(matrix, filters, options.device)
+        matrix, filters = cli.chosen(asked)
+        if asked.list:
+            return listing(matrix, filters, asked.json)
+        todo = cli.planned(matrix, filters, asked.device)
     except BadInput as error:
         return cli.refuse(error)
-    if options.dry_run:
-        return dry_run(matrix, todo, options)
-    return run(matrix, todo, options)
+    if asked.dry_run:
+        return dry_run(matrix, todo, asked)
+    return run(matrix, todo, asked)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, read."""
     parser = cli.parser(
         "bench.matrix", "Run a matrix of training techniques, then write its report. The same command resumes."
     )
@@ -51,9 +52,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--retry", action="store_true", help="do failed, crashed and timed-out runs again")
     parser.add_argument("--no-timing", action="store_true", help="leave out the timed pass")
     parser.add_argument("--no-report", action="store_true", help="leave out the report")
-    options = parser.parse_args(arguments)
-    options.typed = list(sys.argv[1:] if arguments is None else arguments)
-    return options
+    read = parser.parse_args(arguments)
+    read.typed = list(sys.argv[1:] if arguments is None else arguments)
+    return read
 
 
 def listing(matrix: Matrix, filters: Filters, as_json: bool) -> int:

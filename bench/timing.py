@@ -8,6 +8,7 @@ clock. docs/protocol.md says why each of these.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import random
@@ -155,29 +156,34 @@ def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, 
         workshop.join()
 
 
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, read."""
+    from bench import cli
+
+    parser = cli.parser("bench.timing", "Time one training step of each configuration, alone, paired with nn.LSTM.")
+    parser.add_argument("--rounds", type=int, metavar="N", help="interleaved rounds (default: the matrix's)")
+    return parser.parse_args(arguments)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Time the configurations of a matrix on this machine and keep the times beside its scores."""
     from bench import cli
 
-    parser = cli.parser("bench.timing", "Time one training step of each configuration, alone, paired with nn.LSTM.")
-    parser.add_argument(
-        "--rounds", type=int, metavar="N", help="interleaved rounds (default: the matrix's, 20 or more is good)"
-    )
-    options = parser.parse_args(arguments)
+    asked = options(arguments)
     try:
-        matrix, filters = cli.chosen(options)
-        if options.rounds is not None and not 1 <= options.rounds <= 100_000:
-            raise cli.BadInput([f"--rounds must be in [1, 100000], got {options.rounds}"])
-        todo = cli.planned(matrix, filters, options.device)
+        matrix, filters = cli.chosen(asked)
+        if asked.rounds is not None and not 1 <= asked.rounds <= 100_000:
+            raise cli.BadInput([f"--rounds must be in [1, 100000], got {asked.rounds}"])
+        todo = cli.planned(matrix, filters, asked.device)
     except cli.BadInput as error:
         return cli.refuse(error)
     try:
-        with cli.store(matrix, options.results) as store:
-            fill(todo.runs, store, options.data, options.rounds or matrix.pairs, options.json)
+        with cli.store(matrix, asked.results) as store:
+            fill(todo.runs, store, asked.data, asked.rounds or matrix.pairs, asked.json)
     except KeyboardInterrupt:
         return cli.INTERRUPTED
     except (OSError, Busy) as error:
-        print(f"error: cannot write to {options.results}: {error}", file=sys.stderr)
+        print(f"error: cannot write to {asked.results}: {error}", file=sys.stderr)
         return cli.STORAGE
     return cli.OK
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 THREADS = 1
-"""Two processes of two threads on two cores run at half the speed of one of one; docs/protocol.md has the numbers."""
+"""Threads of several processes on the same cores wait for each other at every barrier; one each is fastest by far."""
 
 
 def environment() -> Mapping[str, str]:
@@ -27,7 +27,7 @@ def environment() -> Mapping[str, str]:
 
 
 def keep_heap() -> bool:
-    """Tell glibc to keep freed blocks: nn.LSTM is 1.35 to 1.7 times faster without the page faults. False elsewhere."""
+    """Tell glibc to keep freed blocks: without it every step pays page faults, and timings compare allocators."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):

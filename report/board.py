@@ -20,6 +20,7 @@ from report.frame import Frames, chosen, load
 from report.groups import AXES, Group, Triple, baseline, groups_of, named
 from report.overall import overall
 from report.stats import dense_ranks, difference, shown, steps_to, t_interval
+from tasks.published import PUBLISHED
 
 Paths = dict[Any, tuple[list[float], list[float]]]  # run id -> steps and validation values
 Times = dict[Any, Any]  # (device, configuration) -> row of Frames.times
@@ -76,7 +77,8 @@ def board(frames: Frames) -> Board:
         target = _target(members, base, paths, group.better)
         group = Group(**{**vars(group), "target": target})
         groups.append(group)
-        rows += _ranked([*_configurations(group, members, paths, times), *_naive(group, frames.naive)], group, base)
+        others = [*_naive(group, frames.naive), *_published(group)]
+        rows += _ranked([*_configurations(group, members, paths, times), *others], group, base)
     table = pd.DataFrame(rows, columns=list(ROWS))
     return Board(frames, base, tuple(groups), table, overall(table, groups, base), machines)
 
@@ -159,6 +161,11 @@ def _naive(group: Group, naive: pd.DataFrame) -> Iterable[dict[str, Any]]:
         yield {"group": group.label, "kind": kind, "name": name, "label": name, "mean": score, "failed": 0}
 
 
+def _published(group: Group) -> Iterable[dict[str, Any]]:
+    for name, score in PUBLISHED.get(group.task, {}).items():
+        yield {"group": group.label, "kind": "published", "name": name, "label": name, "mean": score, "failed": 0}
+
+
 def _ranked(rows: list[dict[str, Any]], group: Group, base: Triple | None) -> list[dict[str, Any]]:
     """The rows in order, each with its rank, whether it loses to a naive row, and its difference to the baseline."""
     sign = 1 if group.better == "lower" else -1
@@ -168,7 +175,7 @@ def _ranked(rows: list[dict[str, Any]], group: Group, base: Triple | None) -> li
         row["key"] = _key(row, sign)
         row["below"] = row["kind"] == "technique" and bool(naive) and sign * row["mean"] > min(naive)
         row["difference"] = difference(row["mean"], base_mean, group.better) if row["kind"] == "technique" else math.nan
-    placed = [row for row in rows if row["kind"] != "bound"]
+    placed = [row for row in rows if row["kind"] not in ("bound", "published")]
     for row, rank in zip(placed, dense_ranks([row["key"] for row in placed]), strict=True):
         row["rank"] = rank
     return sorted(

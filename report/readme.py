@@ -21,7 +21,7 @@ def update(readme: Path, results: Path) -> list[str]:
     if len(_BLOCK.findall(text)) != text.count("<!-- leaderboard:begin"):
         raise BadInput(f"{readme.name}: a block must be <!-- leaderboard:begin NAME --> ... <!-- leaderboard:end -->")
     fresh = _BLOCK.sub(
-        lambda block: block[1] + markdown(board_of(results, block["name"]), primary=True, level=4) + block[3], text
+        lambda block: block[1] + markdown(board_of(results, block["name"]), brief=True, level=4) + block[3], text
     )
     if fresh != text:
         aside = readme.with_name(readme.name + ".tmp")

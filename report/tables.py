@@ -7,18 +7,20 @@ import io
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from report import findings
 from report.board import Board
-from report.groups import AXES, Group
+from report.groups import AXES, Group, Triple
 from report.stats import shown
 
 RULES = (
     "Scores are on test, the mean ± half the 95 % t interval over n seeds; rows that show the same score share a rank.",
     "Failures rank worst: a row with a failed seed comes below every row without; its mean is over the other seeds.",
 )
+QUIET = ("naive", "bound", "published")
+"""Kinds of rows that were not trained here: set in italics."""
 Cell = Callable[[Any, Group | None], str]
 
 
@@ -34,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of cells. kind: technique, naive, bound, below (loses to a naive answer) or failed."""
+    """One row of cells. kind: technique, naive, bound, published, below (loses to a naive answer) or failed."""
 
     kind: str
     cells: tuple[str, ...]
@@ -71,7 +73,7 @@ def _first(row: Any, _: Group | None) -> str:
     mark = row.name_[row.name_.rindex(" #") :] if row.kind == "technique" and " #" in row.name_ else ""
     if row.kind == "technique":
         return row.architecture + mark
-    return f"naive: {row.name_}" if row.kind == "naive" else f"bound: {row.name_}"
+    return f"{row.kind}: {row.name_}"
 
 
 def _milliseconds(device: str) -> Cell:
@@ -171,6 +173,8 @@ def _notes(board: Board, group: Group, rows: list[Any]) -> tuple[str, ...]:
         found.append("Below naive: worse than the best answer that needs no network.")
     if any(row.kind == "bound" for row in rows):
         found.append("A bound is no answer: no model can beat it, so it has no rank.")
+    if any(row.kind == "published" for row in rows):
+        found.append("A published score was reached under its own protocol and budget, so it has no rank here.")
     if any(row.noisy_cpu is True or row.noisy_cuda is True for row in rows):
         found.append("~ marks a time taken on a noisy machine.")
     return tuple(found)
@@ -235,30 +239,39 @@ def markdown_table(table: Table) -> str:
     rule = [":--" if text else "--:" for text in table.texts]
     rows = [[escape(cell) for cell in line.cells] for line in table.lines]
     for row, line in zip(rows, table.lines, strict=True):
-        if line.kind in ("naive", "bound"):
+        if line.kind in QUIET:
             row[:] = [f"*{cell}*" if cell else "" for cell in row]
     return "\n".join(f"| {' | '.join(row)} |" for row in ([escape(h) for h in table.heads], rule, *rows))
 
 
-def markdown(board: Board, primary: bool = False, level: int = 2) -> str:
-    """Every leaderboard of a matrix; only the primary columns for a README."""
+def markdown(board: Board, brief: bool = False, level: int = 2) -> str:
+    """Every leaderboard of a matrix; `brief` for a README: fewer columns, and of a long table the rows that matter."""
     parts = [escape(findings.headline(board)), *(escape(line) for line in apart(board))]
-    for device, table in overall_tables(board) if len({group.task for group in board.groups}) > 1 else []:
-        where = f" on {escape(device)}" if board.overall["device"].nunique() > 1 else ""
-        parts += [
-            f"{'#' * level} Over all tasks{where}",
-            markdown_table(table),
-            *(escape(note) for note in table.notes),
-        ]
-    for group in board.groups:
-        table = task_table(board, group, primary)
-        parts += [
-            f"{'#' * level} {escape(group.label)}",
-            markdown_table(table),
-            *(escape(note) for note in table.notes),
-        ]
+    several = len({group.task for group in board.groups}) > 1
+    tables = []
+    for device, table in overall_tables(board) if several and board.overall["rank"].notna().sum() > 1 else []:
+        where = f" on {device}" if board.overall["device"].nunique() > 1 else ""
+        tables.append((f"Over all tasks{where}", table))
+    tables += [(group.label, task_table(board, group, primary=brief)) for group in board.groups]
+    for title, table in tables:
+        shown, left = _brief(table, board.baseline) if brief else (table, 0)
+        parts += [f"{'#' * level} {escape(title)}", markdown_table(shown), *(escape(note) for note in table.notes)]
+        if left:
+            parts.append(f"{findings.plural(left, 'more row')} in report/out/{board.frames.matrix}/leaderboard.md.")
     parts += [*RULES, *(escape(line) + "." for line in skipped(board))]
     return "\n\n".join(parts) + "\n"
+
+
+BEST = 5
+"""Rows at the head of a brief table."""
+
+
+def _brief(table: Table, base: Triple | None) -> tuple[Table, int]:
+    """The best rows, the baseline and all that was not trained here; and how many rows that leaves out."""
+    kept = tuple(
+        line for place, line in enumerate(table.lines) if place < BEST or line.kind in QUIET or line.cells[1:4] == base
+    )
+    return replace(table, lines=kept), len(table.lines) - len(kept)
 
 
 FACTS = ("task", "version", "fingerprint", "device", "budget", "protocol", "metric", "better", "unit")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from report import findings
 from report.board import Board
-from report.tables import RULES, Line, Table, apart, overall_tables, skipped, task_table
+from report.tables import QUIET, RULES, Line, Table, apart, overall_tables, skipped, task_table
 
 TERMINAL_ROWS = 24
 """A longer table is cut on a terminal; the page and the Markdown hold every row."""
@@ -73,4 +73,4 @@ def _abridged(lines: Sequence[Line]) -> list[Line]:
     """All of a short table; of a long one its first rows and every naive one."""
     if len(lines) <= TERMINAL_ROWS:
         return list(lines)
-    return [line for place, line in enumerate(lines) if place < TERMINAL_ROWS // 2 or line.kind in ("naive", "bound")]
+    return [line for place, line in enumerate(lines) if place < TERMINAL_ROWS // 2 or line.kind in QUIET]

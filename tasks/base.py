@@ -34,7 +34,7 @@ class Batch:
 
 
 class Split(Protocol):
-    """Train, valid or test: resident in memory, indexed; no loader processes (they cost 10 %, see docs/protocol.md)."""
+    """Train, valid or test: resident in memory and indexed; loader processes cost more than they bring at these sizes."""
 
     def __len__(self) -> int:
         """Number of sequences, or of windows of a stream."""

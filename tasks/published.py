@@ -1,0 +1,22 @@
+"""Published scores, shown beside ours without a rank: each had its own protocol. Standard library only."""
+
+from __future__ import annotations
+
+_ZHOU = "Zhou et al. 2021"  # Informer, arXiv:2012.07436, table 2 as corrected in the authors' repository
+_LSTMA = {
+    "etth1": {24: 0.650, 48: 0.702, 168: 1.212, 336: 1.424, 720: 1.960},
+    "ettm1": {24: 0.621, 48: 1.392, 96: 1.339},
+}
+
+PUBLISHED: dict[str, dict[str, float]] = {
+    # a random 80/10/10 split, not the official one: compare loosely
+    "speech/fsdd": {"BiLSTM on MFCC, random split (aniruddhapal211316/spoken_digit_recognition)": 97.33},
+    "language/wikitext2": {"AWD-LSTM (Merity et al. 2018)": 65.6},
+    **{
+        f"series/{name}/{horizon}": {f"LSTM with attention ({_ZHOU})": mse}
+        for name, table in _LSTMA.items()
+        for horizon, mse in table.items()
+    },
+}
+"""task -> {where from: score in the task's primary metric, on test}."""
+PUBLISHED["series/etth1/24"] |= {f"Informer ({_ZHOU})": 0.577, f"LSTnet ({_ZHOU})": 1.293}
