@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self
@@ -78,6 +80,23 @@ class Bar:
 
     def say(self, text: str) -> None:
         self.console.print(escape(text), highlight=False)
+
+
+@contextmanager
+def counted(total: int, visible: bool) -> Iterator[Callable[[str], None]]:
+    """A function that shows what is at hand, on a bar of `total` steps where there is a terminal to show it on."""
+    if not visible or not sys.stdout.isatty():
+        yield lambda name: None
+        return
+    columns = (
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.description}[/]"),
+    )
+    with Progress(*columns, console=Console(), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda name: bar.update(task, advance=1, description=escape(name))
 
 
 class Lines:

@@ -26,9 +26,9 @@ from tasks.base import Task, fingerprint
 from tasks.data import DamagedData, MissingData
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def loaded(name: str, data: Path | None) -> tuple[Task, str]:
-    """A task and its fingerprint; the last ones are kept, since a worker mostly stays with one task."""
+    """A task and its fingerprint; the last one is kept, since a worker mostly stays with one task."""
     task = tasks.load(name, data)
     return task, fingerprint(task)
 

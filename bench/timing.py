@@ -129,6 +129,7 @@ def time_one(spec: RunSpec, data: Path | None, count: int) -> TimeRecord:
 def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, as_json: bool) -> None:
     """Time every configuration that has no time yet, one after another in one process, and keep each at once."""
     from bench.execute import pool
+    from bench.progress import counted
     from tasks.data import DamagedData, MissingData
 
     timed = {row["configuration"] for row in store.rows() if row["kind"] == "time"}
@@ -140,17 +141,21 @@ def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, 
     workshop = pool(1)
     absent: set[str] = set()
     try:
-        for spec in todo:
-            if spec.names.task in absent:
-                continue
-            try:
-                store.append(
-                    workshop.schedule(time_one, args=[spec, data, count], timeout=spec.budget.seconds).result()
-                )
-            except (MissingData, DamagedData):
-                absent.add(spec.names.task)
-            except Exception as error:  # a configuration that cannot be timed has an empty cell, and the rest go on
-                say(f"not timed: {spec.configuration}: {type(error).__name__}: {error}")
+        with counted(len(todo), not as_json) as show:
+            for spec in todo:
+                show(spec.configuration)
+                if spec.names.task in absent:
+                    continue
+                future = workshop.schedule(time_one, args=[spec, data, count], timeout=spec.budget.seconds)
+                try:
+                    record = future.result()
+                except (MissingData, DamagedData):
+                    absent.add(spec.names.task)
+                    continue
+                except Exception as error:  # what cannot be timed has an empty cell, and the rest go on
+                    say(f"not timed: {spec.configuration}: {type(error).__name__}: {error}")
+                    continue
+                store.append(record)
     finally:
         workshop.stop()
         workshop.join()

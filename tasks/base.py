@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -34,7 +35,7 @@ class Batch:
 
 
 class Split(Protocol):
-    """Train, valid or test: resident in memory and indexed; loader processes cost more than they bring at these sizes."""
+    """Train, valid or test, resident in memory and indexed: loader processes cost more than they bring here."""
 
     def __len__(self) -> int:
         """Number of sequences, or of windows of a stream."""
@@ -52,8 +53,32 @@ class Split(Protocol):
         """The decoded arrays, for the fingerprint."""
 
 
+class Indexed(ABC):
+    """A split whose sequences are taken by index: what every split but a stream is."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def _take(self, index: Tensor) -> Batch:
+        """The sequences of these indexes side by side."""
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
+        size = min(size, len(self))
+        while True:
+            order = torch.randperm(len(self), generator=generator)
+            for index in order.split(size):
+                if len(index) == size:  # the remainder of a training epoch is drawn again in the next one
+                    yield self._take(index)
+
+    def ordered(self, size: int, limit: int | None = None) -> Iterator[Batch]:
+        count = len(self) if limit is None else min(limit, len(self))
+        for index in torch.arange(count).split(size):
+            yield self._take(index)
+
+
 @dataclass(frozen=True)
-class Sequences:
+class Sequences(Indexed):
     """Independent sequences, shorter ones padded with zeros at the end."""
 
     x: Tensor  # (sequence, time, feature)
@@ -73,19 +98,6 @@ class Sequences:
             y_lengths = self.y_lengths[index]
             y = y[:, : int(y_lengths.max())]
         return Batch(x, y, lengths, y_lengths)
-
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
-        size = min(size, len(self))
-        while True:
-            order = torch.randperm(len(self), generator=generator)
-            for index in order.split(size):
-                if len(index) == size:  # the remainder of a training epoch is drawn again in the next one
-                    yield self._take(index)
-
-    def ordered(self, size: int, limit: int | None = None) -> Iterator[Batch]:
-        count = len(self) if limit is None else min(limit, len(self))
-        for index in torch.arange(count).split(size):
-            yield self._take(index)
 
     def to(self, device: torch.device | str) -> Sequences:
         return replace(self, x=self.x.to(device), y=self.y.to(device))

@@ -1,0 +1,138 @@
+"""The committed results say what README and issue-worthy claims rest on, and README says what the results say."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
+from bench.matrices import MATRICES
+from bench.plan import Filters, plan
+from bench.record import decode, stores
+from report import readme
+from tasks.cards import TASKS
+from tasks.published import PUBLISHED
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = ("small", "plain")
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, list[dict[str, Any]]]:
+    return {name: [row for store in stores(ROOT / "results", name) for row in store.rows()] for name in COMMITTED}
+
+
+def scores(rows: list[dict[str, Any]], task: str) -> dict[str, list[float]]:
+    """technique -> scores over seeds."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "run" and row["status"] == "ok" and row["names"]["task"] == task:
+            found["/".join(row["names"][axis] for axis in ("architecture", "stabilisation", "optimizer"))].append(
+                row["score"]
+            )
+    return found
+
+
+def naive(rows: list[dict[str, Any]], task: str) -> dict[str, float]:
+    (row,) = [row for row in rows if row["kind"] == "naive" and row["task"]["name"] == task]
+    return row["scores"]
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_every_line_is_a_whole_record(name: str) -> None:
+    """No committed line is damaged, and each file ends with a newline."""
+    for store in stores(ROOT / "results", name):
+        text = store.path.read_text(encoding="utf-8")
+        assert text.endswith("\n")
+        assert [decode(line)["kind"] for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_every_run_of_the_matrix_is_there(name: str, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """No run is missing, none was chosen: each run of the preset has its record, with the id of today's values."""
+    todo = plan(MATRICES[name], Filters(), ["cpu"])
+    there = {row["id"]: row["status"] for row in rows[name] if row["kind"] == "run"}
+    assert {spec.id for spec in todo.runs} <= set(there)
+    assert {there[spec.id] for spec, _ in todo.skipped} <= {"skipped"}
+    assert set(there.values()) <= {"ok", "diverged", "skipped"}
+
+
+def test_small_holds_every_technique_on_four_real_datasets(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """FSDD, War and Peace, WikiText-2 and ETTh1; each technique of the tables; at least three seeds."""
+    runs = [row for row in rows["small"] if row["kind"] == "run"]
+    assert {row["names"]["architecture"] for row in runs} == set(ARCHITECTURES)
+    assert {row["names"]["stabilisation"] for row in runs} == set(STABILISATIONS)
+    assert {row["names"]["optimizer"] for row in runs} == set(OPTIMIZERS)
+    assert {row["names"]["task"].split("/")[1] for row in runs} == {"fsdd", "warandpeace", "wikitext2", "etth1"}
+    assert len({row["spec"]["seed"] for row in runs}) >= 3
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_every_configuration_is_timed(name: str, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Each configuration that ran has a time of its own, from rounds with nn.LSTM."""
+    ran = {row["configuration"] for row in rows[name] if row["kind"] == "run" and row["status"] != "skipped"}
+    times = {row["configuration"]: row for row in rows[name] if row["kind"] == "time"}
+    assert ran <= set(times)
+    assert all(row["ms"] > 0 and row["pairs"] >= 10 for row in times.values())
+
+
+def test_etth1_beats_the_published_weak_baseline_and_the_last_value(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """ETTh1, 24 steps: MSE below Informer's LSTM with attention (0.650) and below repeating the last value (1.222)."""
+    task = "series/etth1/24"
+    (found,) = scores(rows["plain"], task).values()
+    assert len(found) >= 3
+    assert max(found) < PUBLISHED[task]["LSTM with attention (Zhou et al. 2021)"] == 0.650
+    assert max(found) < naive(rows["plain"], task)["last value"] == pytest.approx(1.222, abs=5e-4)
+
+
+def test_fsdd_is_recognised(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """FSDD, official split, plain recipe: at least 95 % over seeds, and above the naive rows."""
+    (found,) = scores(rows["plain"], "speech/fsdd").values()
+    assert mean(found) >= 95
+    assert min(found) > max(naive(rows["plain"], "speech/fsdd").values())
+
+
+def test_war_and_peace_is_below_two_bits(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """War and Peace, plain recipe: below 2.0 bits a character over seeds, far below the trigram."""
+    (found,) = scores(rows["plain"], "language/warandpeace").values()
+    assert mean(found) < 2.0
+    assert max(found) < naive(rows["plain"], "language/warandpeace")["trigram"]
+
+
+def test_nothing_is_too_good(rows: dict[str, list[dict[str, Any]]]) -> None:
+    """No score is better than published state-of-the-art models or than perfection: that would be a leak."""
+    best = {"speech/fsdd": 100.0, "language/warandpeace": 1.0, "language/wikitext2": 50.0, "series/etth1/24": 0.25}
+    for name in COMMITTED:
+        for row in rows[name]:
+            if row["kind"] == "run" and row["status"] == "ok":
+                task = TASKS[row["names"]["task"]]
+                limit = best[task.name]
+                assert row["score"] >= limit if task.better == "lower" else row["score"] <= limit
+                assert math.isfinite(row["metrics"]["test"]["loss"])
+
+
+def test_the_readme_is_the_results(tmp_path: Path) -> None:
+    """`python -m report --readme` changes nothing: the tables in README come from the committed records."""
+    copy = tmp_path / "README.md"
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    copy.write_text(text, encoding="utf-8")
+    assert readme.update(copy, ROOT / "results") == ["plain", "small"]
+    assert copy.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_the_committed_leaderboard_is_the_results(name: str) -> None:
+    """report/out holds what the report makes of the records today."""
+    from report.board import board_of
+    from report.tables import csv_text, escape, markdown
+
+    board = board_of(ROOT / "results", name)
+    folder = ROOT / "report/out" / name
+    assert (folder / "leaderboard.csv").read_text(encoding="utf-8") == csv_text(board)
+    assert (folder / "leaderboard.md").read_text(encoding="utf-8") == f"# {escape(name)}\n\n{markdown(board)}"
+    assert (folder / "index.html").is_file()
