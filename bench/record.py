@@ -54,7 +54,9 @@ class RunRecord:
     weights: str | None = None  # sha256 of the scored weights
     probes: dict[str, Any] = field(default_factory=dict)  # see bench.probes
     task: dict[str, Any] = field(default_factory=dict)  # name, version, fingerprint, metric, better, unit
-    cost: dict[str, float] = field(default_factory=dict)  # seconds and peak MiB, taken in company: never for ranking
+    cost: dict[str, float | None] = field(
+        default_factory=dict
+    )  # seconds and peak MiB, taken in company: never for ranking
     machine: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     code: str | None = None  # sha256 of the sources of bench and tasks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import resource
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -91,10 +90,7 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
         backend=model.backend,
         weights=weights_sha256(model),
         task=describe(task, print_),
-        cost={
-            "seconds": round(result.seconds, 3),
-            "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        },
+        cost={"seconds": round(result.seconds, 3), "peak_mib": worker.peak_mib()},
         machine=machine.facts() | {"label": machine.label()} | worker.settings() | _cuda(spec.device),
         probes={"gradient": gradient},
     )

@@ -68,6 +68,16 @@ def start() -> None:
     prepare()
 
 
+def peak_mib() -> float | None:
+    """The most memory this process has held since it began, in MiB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
 def settings() -> dict[str, Any]:
     """The settings in force, as every record states them."""
     import torch

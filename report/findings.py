@@ -41,7 +41,7 @@ def _answer(board: Board, device: str, over: str) -> str:
     if board.techniques["scored"].sum() == 0:
         return f"{over} {plural(tasks, 'task')}, no run has a score"
     if first.empty:
-        return f"{over} {plural(tasks, 'task')}, no technique was run on every one of them"
+        return f"{over} {plural(tasks, 'task')}, no technique was run on every one of them: {_best(board, device)}"
     if len(mine) == 1:
         return f"{over} {plural(tasks, 'task')}, {first['name'].iloc[0]} is the only technique"
     verb = "has" if len(first) == 1 else "share"
@@ -55,6 +55,19 @@ def _answer(board: Board, device: str, over: str) -> str:
         which = f"{wins} of {plural(len(others), 'other technique')}{run_on}"
         said += f"; {which} {beat} a better mean score than {base} on {'every task' if tasks > 1 else 'it'}"
     return said
+
+
+def _best(board: Board, device: str) -> str:
+    """The best technique of each task, with its score."""
+    found = []
+    for group in (group for group in board.groups if group.device == device):
+        rows = board.of(group)
+        best = rows[(rows["kind"] == "technique") & rows["mean"].notna()].head(1)
+        found += [
+            f"{name} has {group.metric} {shown(mean)} on {group.task}"
+            for name, mean in zip(best["name"], best["mean"], strict=True)
+        ]
+    return listed(found, 5)
 
 
 def _failed(runs: pd.DataFrame) -> str:
