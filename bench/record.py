@@ -180,7 +180,8 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def _lines(self) -> Iterator[tuple[int, str, dict[str, Any] | ValueError]]:
+    def lines(self) -> Iterator[tuple[int, str, dict[str, Any] | ValueError]]:
+        """Number, text, and the record or what is wrong with it, of every line."""
         if not self.path.exists():
             return
         with self.path.open(encoding="utf-8", errors="replace") as lines:
@@ -198,7 +199,7 @@ class Store:
     def _mend(self) -> None:
         """Move unreadable lines out of the file, so that nothing is appended to half a line."""
         kept, damaged = [], []
-        for number, line, found in self._lines():
+        for number, line, found in self.lines():
             if isinstance(found, ValueError):
                 damaged.append(line if line.endswith("\n") else line + "\n")
                 self.warnings.append(
@@ -231,7 +232,7 @@ class Store:
     def rows(self) -> list[dict[str, Any]]:
         """The readable records; of several with one kind and id, the newest."""
         newest: dict[tuple[str, str], dict[str, Any]] = {}
-        for _, _, found in self._lines():
+        for _, _, found in self.lines():
             if not isinstance(found, ValueError):
                 newest[found["kind"], found["id"]] = found
         return list(newest.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.names import unknown
 from bench.record import Store, stores
 from bench.spec import digest
 from report import BadInput
@@ -90,14 +90,8 @@ def chosen(results: Path, wanted: list[str] | None) -> list[str]:
         raise BadInput(f"no results below {results}; run python -m bench.matrix first, or name another --results")
     missing = [name for name in wanted or [] if name not in known]
     if missing:
-        raise BadInput("\n".join(f"unknown matrix {name!r}{_hint(name, known)}" for name in missing))
+        raise BadInput("\n".join(unknown("matrix", name, known) for name in missing))
     return sorted(set(wanted)) if wanted else known
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=2)
-    mean = f"; did you mean {' or '.join(repr(word) for word in near)}?" if near else ";"
-    return f"{mean} known: {', '.join(known)}"
 
 
 def load(results: Path, matrix: str) -> Frames:
@@ -108,7 +102,7 @@ def load(results: Path, matrix: str) -> Frames:
 
 def _readable(store: Store) -> Iterable[Row]:
     newest: dict[tuple[str, str], Row] = {}
-    for count, _, found in store._lines():  # the store's own rule of what is damage; its rows() keep silent about it
+    for count, _, found in store.lines():  # the store's own rule of what is damage; its rows() keep silent about it
         if isinstance(found, ValueError):
             print(f"warning: {store.path.name} line {count}: {clean(found, 200)}; left out", file=sys.stderr)
         elif isinstance(found.get("id"), str):

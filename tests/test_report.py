@@ -391,7 +391,7 @@ def test_readme_block(results: Path, tmp_path: Path) -> None:
     readme.update(page, results)
     assert page.read_text(encoding="utf-8") == first
     page.write_text(first.replace("begin core", "begin cora"), encoding="utf-8")
-    with pytest.raises(report.BadInput, match="did you mean 'core'"):
+    with pytest.raises(report.BadInput, match="Did you mean 'core'"):
         readme.update(page, results)
     assert "begin cora" in page.read_text(encoding="utf-8")
 
@@ -400,7 +400,7 @@ def test_unknown_matrix(results: Path, tmp_path: Path, capsys: pytest.CaptureFix
     """A wrong name ends with 2 and a suggestion, an empty folder with 2 and what to do; nothing is written."""
     out = tmp_path / "out"
     assert command.main(["--results", str(results), "--out", str(out), "--matrix", "cor"]) == 2
-    assert capsys.readouterr().err == "error: unknown matrix 'cor'; did you mean 'core'? known: core\n"
+    assert capsys.readouterr().err == "error: unknown matrix 'cor'. Did you mean 'core'? Known: core\n"
     assert command.main(["--results", str(tmp_path), "--out", str(out)]) == 2
     assert "run python -m bench.matrix first" in capsys.readouterr().err
     assert not out.exists()
