@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 MOMENTUM = 0.1
 EPSILON = 1e-5
+FEWEST = 8
+"""Rows that make a statistic, where the batch has as many: the last steps of the longest sequences have one or two."""
 
 
 class Plain(nn.Module):
@@ -22,7 +24,7 @@ class Recurrent(nn.Module):
 
     Steps beyond the last one seen in training use that one's statistics, as the paper does. `steps=1` with all frames
     of a batch flattened into rows is the sequence-wise normalisation of Laurent et al. 2015. Only the rows of
-    sequences that have not ended count; where fewer than two are left there is no variance to speak of, and the
+    sequences that have not ended count; where fewer than FEWEST are left their variance is no estimate, and the
     population statistics stand in. gamma 0.1 keeps tanh out of saturation (section 4 of Cooijmans et al.). There is
     no shift unless asked for: the cell's own bias does that.
     """
@@ -46,7 +48,7 @@ class Recurrent(nn.Module):
         t = min(t, self.steps - 1)
         if self.training:
             counted = x if rows is None else x[rows]
-            if len(counted) > 1:
+            if len(counted) >= min(FEWEST, max(len(x), 2)):
                 return self._from_batch(x, counted, t)
         t = min(t, max(self._seen - 1, 0))
         return F.batch_norm(x, self.mean[t], self.var[t], self.gamma, self.beta, False, 0.0, EPSILON)

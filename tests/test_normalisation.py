@@ -8,7 +8,7 @@ from torch import nn
 
 from bench.cells import LSTM
 from bench.core import eager
-from bench.normalisation import Recurrent
+from bench.normalisation import FEWEST, Recurrent
 
 
 def test_rows_are_normalised() -> None:
@@ -66,22 +66,27 @@ def test_steps_beyond_the_last_use_the_last() -> None:
 
 def test_ended_sequences_do_not_count() -> None:
     """Rows of padding change neither the statistics nor the other rows, whatever they hold."""
-    rows = torch.tensor([True] * 6 + [False] * 2)
-    x = torch.randn(8, 3)
+    rows = torch.arange(16) < 12
+    x = torch.randn(16, 3)
     y = x.clone()
-    y[6:] = 1e3
+    y[12:] = 1e3
     one, other = Recurrent(3, steps=2), Recurrent(3, steps=2)
-    torch.testing.assert_close(one(x, 0, rows)[:6], other(y, 0, rows)[:6])
+    torch.testing.assert_close(one(x, 0, rows)[:12], other(y, 0, rows)[:12])
     torch.testing.assert_close(one.mean, other.mean)
+    torch.testing.assert_close(one.mean[0], 0 + x[:12].mean(0))
 
 
-def test_one_row_is_normalised_by_the_population() -> None:
-    """A single sequence left at the end of a batch has no variance: nothing becomes zero or not a number."""
+@pytest.mark.parametrize("left", [1, FEWEST - 1])
+def test_a_few_rows_are_normalised_by_the_population(left: int) -> None:
+    """Where few sequences are left their variance is no estimate: it is neither used nor remembered."""
     norm = Recurrent(3, steps=2)
-    norm(torch.randn(20, 3), 0, None)
-    y = norm(torch.ones(1, 3), 1, None)
-    assert bool(y.isfinite().all())
-    assert float(y.detach().abs().sum()) > 0
+    norm(10 + torch.randn(20, 3), 0, None)
+    before = norm.var.clone()
+    x = 10 + torch.randn(20, 3)
+    y = norm(x, 1, torch.arange(20) < left)
+    torch.testing.assert_close(y, 0.1 * (x - norm.mean[0]) / (norm.var[0] + 1e-5).sqrt())
+    assert torch.equal(norm.var, before)
+    assert int(norm.seen) == 1
 
 
 def test_recurrent_bn_follows_cooijmans() -> None:
