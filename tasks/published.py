@@ -9,8 +9,8 @@ _LSTMA = {
 }
 
 PUBLISHED: dict[str, dict[str, float]] = {
-    # a random 80/10/10 split, not the official one: compare loosely
-    "speech/fsdd": {"BiLSTM on MFCC, random split (aniruddhapal211316/spoken_digit_recognition)": 97.33},
+    # README of aniruddhapal211316/spoken_digit_recognition; random 80/10/10, not the official split: compare loosely
+    "speech/fsdd": {"BiLSTM on MFCC, random split (A. Pal)": 97.33},
     "language/wikitext2": {"AWD-LSTM (Merity et al. 2018)": 65.6},
     **{
         f"series/{name}/{horizon}": {f"LSTM with attention ({_ZHOU})": mse}
