@@ -103,7 +103,7 @@ def measure(group: Group) -> str:
 def panels(groups: Sequence[Group], height: float = 2.7, share_rows: bool = False) -> tuple[Figure, list[Axes]]:
     """A figure with one panel a group, at most three beside each other; empty places are taken out."""
     count = min(len(groups), PANELS)
-    columns = min(count, 3)
+    columns = 2 if count == 4 else min(count, 3)
     rows = math.ceil(count / columns)
     # rows of techniques need room for their names at the left
     width = {1: 6.4, 2: 8.8, 3: 11.0}[columns]

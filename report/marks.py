@@ -138,24 +138,39 @@ def gap(board: Board) -> Figure:
     place = {name: y for y, name in enumerate(names)}
     for ax, group in zip(axes, groups, strict=False):
         mine = runs[runs["group"] == group.label]
-        y = mine["name"].map(place)
+        left, right = _span(mine["gap"])
         ax.axvline(0, color="#777777", linewidth=0.8)
-        sns.scatterplot(
-            x=mine["gap"], y=y, ax=ax, s=16, c=[colours.get(n, ink.OTHER) for n in mine["name"]], linewidth=0
-        )
-        middle = mine.groupby("name")["gap"].median()
+        inside = mine[mine["gap"].between(left, right)]
+        shades = [colours.get(name, ink.OTHER) for name in inside["name"]]
+        sns.scatterplot(x=inside["gap"], y=inside["name"].map(place), ax=ax, s=16, c=shades, linewidth=0)
+        for name, value in mine.loc[~mine.index.isin(inside.index), ["name", "gap"]].itertuples(index=False):
+            _beyond(ax, place[name], value, right if value > right else left, colours.get(name, ink.OTHER))
+        middle = mine.groupby("name")["gap"].median().loc[lambda values: values.between(left, right)]
         rows = np.array([place[name] for name in middle.index])
-        ax.vlines(
-            middle.to_numpy(),
-            rows - 0.38,
-            rows + 0.38,
-            color=[colours.get(n, "#777777") for n in middle.index],
-            linewidth=1.8,
-        )
+        strokes = [colours.get(name, "#777777") for name in middle.index]
+        ax.vlines(middle.to_numpy(), rows - 0.38, rows + 0.38, color=strokes, linewidth=1.8)
         _technique_axis(ax, board, names)
+        ax.set_xlim(left, right)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         ax.set_xlabel("validation loss - training loss")
     return figure
+
+
+def _span(values: pd.Series) -> tuple[float, float]:
+    """Where nearly all values lie, zero among them: one exploded run must not squeeze the others into a line."""
+    low, high = values.quantile([0.25, 0.75])
+    reach = 5 * (high - low) or abs(high) or 1.0
+    left, right = min(0.0, max(values.min(), low - reach)), max(0.0, min(values.max(), high + reach))
+    margin = 0.05 * (right - left) or 1.0
+    return left - margin, right + margin
+
+
+def _beyond(ax: Axes, y: int, value: float, edge: float, colour: str) -> None:
+    """An arrow at the edge for a value that lies outside, with its number."""
+    right = value > edge
+    ax.plot([edge], [y], marker=">" if right else "<", color=colour, markersize=4, clip_on=False)
+    place = {"xytext": (-5 if right else 5, 0), "ha": "right" if right else "left"}
+    ax.annotate(f"{value:.2g}", (edge, y), textcoords="offset points", va="center", fontsize=7, **place)
 
 
 def cost(board: Board) -> Figure:
