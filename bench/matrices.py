@@ -136,7 +136,7 @@ PLAIN = Matrix(
     seeds=(0, 1, 2),
     budgets={
         "speech/fsdd": Budget(150_000, batch=32, steps=800, evaluate=100, curve=300, seconds=HOUR, rate=0.3),
-        "language/warandpeace": Budget(360_000, batch=32, steps=6_000, evaluate=600, curve=256, seconds=HOUR, rate=0.3),
+        "language/warandpeace": Budget(360_000, batch=32, steps=6_000, evaluate=600, curve=256, seconds=HOUR, rate=0.2),
         "series/etth1/24": Budget(61_560, batch=32, steps=1_500, evaluate=100, curve=500, seconds=HOUR, rate=0.1),
     },
 )
