@@ -77,7 +77,7 @@ def _cell(
         return
     share = 0.5 + 0.5 * float(np.clip(value / limit, -1, 1))
     dark = np.dot(to_rgb(colours(share)), (0.299, 0.587, 0.114)) < 0.6  # type: ignore[arg-type]
-    number = f"{value:+.1f}" if abs(value) < 100 else f"{value:+.0f}" if abs(value) < 1e5 else f"{value:+.0e}"
+    number = f"{value:+.1f}" if abs(value) < 100 else f"{value:+.0f}" if abs(value) < 1e4 else "far worse"
     ink_of, pale = ("white", "white") if dark else ("#111111", "#444444")
     ax.text(x + 0.5, y + (0.36 if mark else 0.5), number, ha="center", va="center", fontsize=8, color=ink_of)
     if mark:
@@ -143,9 +143,12 @@ def gap(board: Board) -> Figure:
         inside = mine[mine["gap"].between(left, right)]
         shades = [colours.get(name, ink.OTHER) for name in inside["name"]]
         sns.scatterplot(x=inside["gap"], y=inside["name"].map(place), ax=ax, s=16, c=shades, linewidth=0)
-        for name, value in mine.loc[~mine.index.isin(inside.index), ["name", "gap"]].itertuples(index=False):
-            _beyond(ax, place[name], value, right if value > right else left, colours.get(name, ink.OTHER))
-        middle = mine.groupby("name")["gap"].median().loc[lambda values: values.between(left, right)]
+        for name, values in mine.loc[~mine.index.isin(inside.index)].groupby("name")["gap"]:
+            for edge, beyond in ((left, values[values < left]), (right, values[values > right])):
+                if len(beyond):
+                    _beyond(ax, place[name], beyond.abs().max() * math.copysign(1, edge), edge, colours.get(name))
+        medians = mine.groupby("name")["gap"].median()
+        middle = medians[medians.between(left, right)]
         rows = np.array([place[name] for name in middle.index])
         strokes = [colours.get(name, "#777777") for name in middle.index]
         ax.vlines(middle.to_numpy(), rows - 0.38, rows + 0.38, color=strokes, linewidth=1.8)
@@ -165,12 +168,12 @@ def _span(values: pd.Series) -> tuple[float, float]:
     return left - margin, right + margin
 
 
-def _beyond(ax: Axes, y: int, value: float, edge: float, colour: str) -> None:
-    """An arrow at the edge for a value that lies outside, with its number."""
+def _beyond(ax: Axes, y: int, value: float, edge: float, colour: str | None) -> None:
+    """An arrow at the edge for what lies beyond it, with the farthest value."""
     right = value > edge
-    ax.plot([edge], [y], marker=">" if right else "<", color=colour, markersize=4, clip_on=False)
-    place = {"xytext": (-5 if right else 5, 0), "ha": "right" if right else "left"}
-    ax.annotate(f"{value:.2g}", (edge, y), textcoords="offset points", va="center", fontsize=7, **place)
+    ax.plot([edge], [y], marker=">" if right else "<", color=colour or ink.OTHER, markersize=4, clip_on=False)
+    side, offset = ("right", -5) if right else ("left", 5)
+    ax.annotate(f"{value:.2g}", (edge, y), (offset, 0), textcoords="offset points", va="center", ha=side, fontsize=7)
 
 
 def cost(board: Board) -> Figure:

@@ -142,7 +142,10 @@ OVERALL = (
 
 
 def _change(value: float) -> str:
-    return "" if math.isnan(value) else "failed" if math.isinf(value) else f"{value:+.1f}"
+    """In %; beyond ten thousand the digits say nothing more."""
+    if math.isnan(value):
+        return ""
+    return "failed" if math.isinf(value) else f"{value:+.1f}" if abs(value) < 1e4 else "far worse"
 
 
 def task_table(board: Board, group: Group, primary: bool = False) -> Table:
