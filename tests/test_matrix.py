@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,20 @@ def test_the_reference_is_plain_lstm() -> None:
         assert other.architecture.bidirectional == architecture.bidirectional
         assert other.stabilisation == STABILISATIONS["none"]
         assert other.optimizer == OPTIMIZERS["adam"]
+
+
+def test_a_recipe_that_diverges_can_be_timed() -> None:
+    """A time is one of arithmetic: a learning rate under which the loss is soon not finite makes no difference."""
+    from toys import tiny
+
+    from bench.axes import OPTIMIZERS, STABILISATIONS
+
+    wild = tiny(
+        stabilisation=STABILISATIONS["relu"], optimizer=replace(OPTIMIZERS["momentum"], lr=10.0, momentum=0.999)
+    )
+    step, backend, _ = timing.stepper(wild, None)
+    assert backend == "eager"
+    assert all(step() > 0 for _ in range(40))
 
 
 def test_rounds_take_every_step_once_in_changing_order() -> None:
