@@ -139,23 +139,22 @@ class Network(nn.Module):
 
     def _read(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
         """The outputs from the top layer's states, (time, batch, feature)."""
-        h = x.transpose(0, 1)
-        query = h if self.shape.per_step else self._final(h, lengths)
+        query = x.transpose(0, 1) if self.shape.per_step else self._final(x, lengths).unsqueeze(1)
         if self.attention is not None:
-            query = self.attention(query, h, None if valid is None else valid.t())
+            query = self.attention(query, x.transpose(0, 1), None if valid is None else valid.t())
         out: Tensor = self.head(query)
         return out if self.shape.per_step else out.squeeze(1)
 
-    def _final(self, h: Tensor, lengths: Tensor | None) -> Tensor:
-        """The state in which each direction has read the whole sequence, (batch, 1, feature)."""
+    def _final(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """The state in which each direction has read the whole sequence, (batch, feature)."""
         if lengths is None:
-            last = h[:, -1:]
+            last = x[-1]
         else:
-            index = (lengths - 1).to(h.device).view(-1, 1, 1).expand(-1, 1, h.shape[2])
-            last = h.gather(1, index)
-        if h.shape[2] == self.width:
+            index = (lengths - 1).to(x.device).view(1, -1, 1).expand(1, -1, x.shape[2])
+            last = x.gather(0, index).squeeze(0)
+        if x.shape[2] == self.width:
             return last
-        return torch.cat([last[..., : self.width], h[:, :1, self.width :]], dim=2)
+        return torch.cat([last[:, : self.width], x[0, :, self.width :]], dim=1)
 
 
 def count(shape: Shape, architecture: Architecture, width: int) -> int:

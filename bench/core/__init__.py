@@ -20,8 +20,9 @@ def scan(cell: Cell, x: Tensor, state: State | None = None, valid: Tensor | None
     x: (time, batch, feature). state: where to start, zeros if None. valid: (time, batch), False where a sequence has
     ended; padding stands at the end, so states before it never depend on it.
     """
-    start = cell.initial(x) if state is None else state
-    return fused(cell, x, start) if cell.fused else eager(cell, x, start, valid)
+    if cell.fused:
+        return fused(cell, x, state)
+    return eager(cell, x, cell.initial(x) if state is None else state, valid)
 
 
 __all__ = ["backend", "eager", "fused", "scan"]

@@ -7,8 +7,8 @@ from torch import Tensor
 from bench.cells.base import Cell, State
 
 
-def fused(cell: Cell, x: Tensor, state: State) -> tuple[Tensor, State]:
+def fused(cell: Cell, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     """All hidden states and the last state, see `core.scan`."""
-    start = tuple(part.unsqueeze(0) for part in state)
-    y, last = cell.weights(x, start if cell.states > 1 else start[0])
+    start = None if state is None else tuple(part.unsqueeze(0) for part in state)
+    y, last = cell.weights(x, start[0] if start and cell.states == 1 else start)
     return y, tuple(part.squeeze(0) for part in (last if cell.states > 1 else (last,)))
