@@ -50,7 +50,7 @@ def _rich(table: Table, width: int) -> RichTable:
         if (head in KEPT or i == 4) and any(line.cells[i] for line in lines):
             columns.append((i, head, [line.cells[i] for line in lines]))
     for head in reversed(KEPT):
-        if sum(max(map(len, [head, *cells])) + 1 for _, head, cells in columns) + 2 <= width:
+        if sum(max(map(len, [head, *cells])) + 2 for _, head, cells in columns) <= width:
             break
         columns = [column for column in columns if column[1] != head]
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
