@@ -184,7 +184,9 @@ def _notes(board: Board, group: Group, rows: list[Any]) -> tuple[str, ...]:
 
 
 def overall_tables(board: Board) -> list[tuple[str, Table]]:
-    """The table over all tasks, one for each device."""
+    """The table over all tasks, one for each device; none where there is one task, or nothing to compare on all."""
+    if len({group.task for group in board.groups}) < 2 or board.overall["rank"].notna().sum() < 2:
+        return []
     found = []
     for device in board.overall["device"].drop_duplicates():
         mine = board.overall[board.overall["device"] == device].rename(columns={"name": "name_"})
@@ -250,9 +252,8 @@ def markdown_table(table: Table) -> str:
 def markdown(board: Board, brief: bool = False, level: int = 2) -> str:
     """Every leaderboard of a matrix; `brief` for a README: fewer columns, and of a long table the rows that matter."""
     parts = [escape(findings.headline(board)), *(escape(line) for line in apart(board))]
-    several = len({group.task for group in board.groups}) > 1
     tables = []
-    for device, table in overall_tables(board) if several and board.overall["rank"].notna().sum() > 1 else []:
+    for device, table in overall_tables(board):
         where = f" on {device}" if board.overall["device"].nunique() > 1 else ""
         tables.append((f"Over all tasks{where}", table))
     tables += [(group.label, task_table(board, group, primary=brief)) for group in board.groups]

@@ -23,8 +23,7 @@ def terminal(board: Board, width: int) -> str:
     file = io.StringIO()
     console = Console(file=file, width=max(width, 40), color_system=None, legacy_windows=False, emoji=False)
     tables = [(group.label, task_table(board, group)) for group in board.groups]
-    if len({group.task for group in board.groups}) > 1:
-        tables = [(f"over all tasks, {device}", table) for device, table in overall_tables(board)] + tables
+    tables = [(f"over all tasks, {device}", table) for device, table in overall_tables(board)] + tables
     for label, table in tables:
         console.print(Text(label))
         console.print(_rich(table, width))
