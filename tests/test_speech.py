@@ -1,9 +1,8 @@
-"""Spoken digits: the generator, the splits, the features, decoding and the metrics."""
+"""Spoken digits: the generator, the splits, the features and the metrics."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 from pathlib import Path
 
@@ -17,8 +16,6 @@ import tasks
 from tasks.base import Batch, Sequences, Tally, fingerprint
 from tasks.cards import SPEAKERS
 from tasks.data import DamagedData, MissingData, digits, fsdd
-from tasks.data.cache import cached
-from tasks.decoding import collapse, decode, prefix_beam
 from tasks.features import Mel, log_mel
 from tasks.recognition import Connected, Isolated
 
@@ -267,85 +264,6 @@ def test_word_error_rate_is_over_the_corpus(connected: Connected) -> None:
     out = perfect_strings(batch)
     out[0] = torch.nn.functional.one_hot(torch.tensor([0, 5, 0, 0, 0, 0]), 11) * 20.0
     assert connected.metrics(connected.tally(out, batch))["wer"] == 25
-
-
-# --- decoding
-
-
-@pytest.mark.parametrize(
-    ("path", "labels"),
-    [([0, 0], ()), ([1, 1, 1], (1,)), ([1, 0, 1], (1, 1)), ([0, 1, 1, 0, 2, 2, 1], (1, 2, 1)), ([], ())],
-)
-def test_an_alignment_collapses(path: list[int], labels: tuple[int, ...]) -> None:
-    """Repeats become one label unless a blank parts them; blanks go."""
-    assert collapse(path) == labels
-
-
-def test_greedy_decoding_leaves_out_padding() -> None:
-    """Frames beyond a sequence's length say nothing."""
-    out = torch.nn.functional.one_hot(torch.tensor([[1, 0, 2, 2], [3, 3, 1, 1]]), 4).float()
-    assert decode(out, torch.tensor([4, 2])) == [(1, 2), (3,)]
-
-
-def brute_force(log_probs: np.ndarray) -> dict[tuple[int, ...], float]:
-    """The log probability of every label string, summed over all alignments."""
-    total: dict[tuple[int, ...], float] = {}
-    for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
-        labels = collapse(list(path))
-        likelihood = log_probs[np.arange(len(path)), list(path)].sum()
-        total[labels] = np.logaddexp(total.get(labels, -np.inf), likelihood)
-    return total
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_prefix_beam_search_finds_the_best_string(seed: int) -> None:
-    """With room enough it equals the enumeration of all alignments, and is never less likely than greedy decoding."""
-    rng = np.random.default_rng(seed)
-    frames_, symbols = rng.integers(1, 6), rng.integers(2, 4)
-    out = torch.from_numpy(rng.standard_normal((1, frames_, symbols)) * 2).log_softmax(2)
-    every = brute_force(out[0].numpy())
-    best = max(every, key=lambda labels: every[labels])
-    labels, likelihood = prefix_beam(out[0].numpy(), 1000)
-    assert labels == best
-    assert likelihood == pytest.approx(every[best])
-    lengths = torch.tensor([frames_])
-    assert decode(out, lengths, beam=1000) == [best]
-    assert likelihood >= every[decode(out, lengths)[0]] - 1e-12
-
-
-def test_prefix_beam_search_can_beat_greedy_decoding() -> None:
-    """Graves' example: the blank is each frame's likeliest symbol, yet the label is the likelier string."""
-    out = torch.tensor([[[0.6, 0.4], [0.6, 0.4]]]).log()  # no label 0.36, one label 0.64
-    assert decode(out, torch.tensor([2])) == [()]
-    assert decode(out, torch.tensor([2]), beam=4) == [(1,)]
-
-
-# --- the cache
-
-
-def test_the_cache_makes_things_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second call reads, another key makes anew, and a damaged file is made again without a word."""
-    monkeypatch.setenv("LSTM_BENCH_CACHE", str(tmp_path))
-    made = []
-
-    def make() -> dict[str, np.ndarray]:
-        made.append(1)
-        return {"x": np.arange(1000, dtype=np.float32)}
-
-    for _ in range(2):
-        np.testing.assert_array_equal(cached("thing", ("a", 1), make)["x"], make()["x"])
-    assert len(made) == 3  # twice by this test itself
-    cached("thing", ("a", 2), make)
-    assert len(made) == 4
-    assert len(list(tmp_path.iterdir())) == 2, "and leaves no temporary file"
-    for damage in (lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data[:999] + b"!" + data[1000:]):
-        file = next(tmp_path.iterdir())
-        file.write_bytes(damage(file.read_bytes()))
-        before = len(made)
-        for _ in range(2):
-            for key in (("a", 1), ("a", 2)):
-                np.testing.assert_array_equal(cached("thing", key, make)["x"], np.arange(1000))
-        assert len(made) == before + 1
 
 
 # --- the real recordings
