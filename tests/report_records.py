@@ -10,6 +10,9 @@ from typing import Any
 
 from bench.record import NaiveRecord, RunRecord, TimeRecord, encode
 from bench.spec import digest
+from report import tables
+from report.board import Board, board
+from report.frame import frames
 
 Technique = tuple[str, str, str]
 Record = RunRecord | NaiveRecord | TimeRecord
@@ -37,6 +40,14 @@ STABILISATIONS = ("clip", "clip-value", "batch-norm-input", "batch-norm-recurren
                   "dropout", "variational-dropout", "l2", "early-stopping", "clip+dropout", "clip+batch-norm-recurrent",
                   "clip+variational-dropout+early-stopping")  # fmt: skip
 OPTIMIZERS = ("sgd", "sgd-momentum", "adagrad", "rmsprop", "nadam", "adamw")
+
+LSTM, GRU, CLIP, SGD = (
+    ("lstm", "none", "adam"),
+    ("gru", "none", "adam"),
+    ("lstm", "clip", "adam"),
+    ("lstm", "none", "sgd"),
+)
+DIGITS, GRAMMAR = "speech/digits", "language/grammar"
 
 
 def star(count: int) -> list[Technique]:
@@ -186,3 +197,15 @@ def write(results: Path, records: Iterable[Record], matrix: str = "core", shuffl
 def plain(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The records as the store gives them back."""
     return [asdict(record) for record in records]
+
+
+def board_from(*records: Record) -> Board:
+    """The board of some records."""
+    return board(frames("core", plain(records)))
+
+
+def cells(found: Board, column: str, group: int = 0) -> dict[str, str]:
+    """One column of a group's table, by technique (or naive name)."""
+    table = tables.task_table(found, found.groups[group])
+    place = table.heads.index(column) if column in table.heads else 4
+    return {"/".join(filter(None, line.cells[1:4])): line.cells[place] for line in table.lines}

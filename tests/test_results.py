@@ -1,4 +1,4 @@
-"""The committed results say what README and issue-worthy claims rest on, and README says what the results say."""
+"""What README claims rests on committed records, and README says what the records say."""
 
 from __future__ import annotations
 
