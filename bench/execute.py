@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,20 @@ Run = Callable[[RunSpec, Path | None], RunRecord]
 Started = Callable[[RunSpec], None]
 
 
-def pool(workers: int) -> ProcessPool:
-    """Spawned, long-lived processes of one thread each: a killed or hung one costs one run (pebble)."""
+@contextmanager
+def pool(workers: int) -> Iterator[ProcessPool]:
+    """Spawned, long-lived processes of one thread each: a killed or hung one costs one run (pebble).
+
+    On the way out they end at once, whatever they are at: after the last answer, or on Ctrl-C.
+    """
     os.environ.update(worker.environment())  # a spawned process inherits it before its torch starts
     context = multiprocessing.get_context("spawn")
-    return ProcessPool(max_workers=workers, initializer=worker.start, context=context)
+    workshop = ProcessPool(max_workers=workers, initializer=worker.start, context=context)
+    try:
+        yield workshop
+    finally:
+        workshop.stop()
+        workshop.join()
 
 
 def run_one(spec: RunSpec, data: Path | None) -> RunRecord:
@@ -57,8 +67,7 @@ def in_processes(
     """
     queue = iter(specs)
     running: dict[Future[RunRecord], RunSpec] = {}
-    workshop = pool(workers)
-    try:
+    with pool(workers) as workshop:
         while True:
             while len(running) <= workers and (spec := next(queue, None)):
                 running[workshop.schedule(run, args=[spec, data], timeout=spec.budget.seconds)] = spec
@@ -68,9 +77,6 @@ def in_processes(
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield outcome(running.pop(future), future)
-    finally:
-        workshop.stop()
-        workshop.join()
 
 
 def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterator[NaiveRecord]:
@@ -78,14 +84,10 @@ def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterato
     ordered = sorted(names)
     if not ordered:
         return
-    workshop = pool(workers)
-    try:
+    with pool(workers) as workshop:
         for record in workshop.map(naive, ordered, [data] * len(ordered)).result():
             if record is not None:
                 yield record
-    finally:
-        workshop.stop()
-        workshop.join()
 
 
 def outcome(spec: RunSpec, future: Future[Any]) -> RunRecord:

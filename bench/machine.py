@@ -50,6 +50,11 @@ def label() -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
+def about() -> dict[str, Any]:
+    """What every record says of its machine."""
+    return facts() | {"label": label()}
+
+
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that numbers depend on."""

@@ -6,7 +6,9 @@ every architecture of axes.py comes within 2 % (tests/test_network.py holds it).
 
 from __future__ import annotations
 
-from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
+from collections.abc import Iterable
+
+from bench.axes import ARCHITECTURES, BASELINE, OPTIMIZERS, STABILISATIONS
 from bench.spec import Block, Budget, Matrix
 from tasks.cards import TASKS, matching
 
@@ -14,17 +16,17 @@ EMBEDDED = tuple(name for name, card in TASKS.items() if card.synthetic)
 REAL = tuple(name for name, card in TASKS.items() if not card.synthetic)
 
 
-def _first(names: dict[str, object], baseline: str) -> tuple[str, ...]:
+def _first(names: Iterable[str], baseline: str) -> tuple[str, ...]:
     """The names of a table, the baseline in front."""
     return (baseline, *(name for name in names if name != baseline))
 
 
 EVERYTHING = (
-    _first(ARCHITECTURES, "lstm"),  # type: ignore[arg-type]
-    _first(STABILISATIONS, "none"),  # type: ignore[arg-type]
-    _first(OPTIMIZERS, "adam"),  # type: ignore[arg-type]
+    _first(ARCHITECTURES, BASELINE[0]),
+    _first(STABILISATIONS, BASELINE[1]),
+    _first(OPTIMIZERS, BASELINE[2]),
 )
-"""Each technique once round lstm/none/adam."""
+"""Each technique once round the baseline."""
 
 
 def star(*tasks: str) -> Block:

@@ -114,7 +114,7 @@ def unfinished(spec: RunSpec, status: Status, reason: str | None = None) -> RunR
         spec=spec.values(),
         status=status,
         reason=reason,
-        machine=machine.facts() | {"label": machine.label()},
+        machine=machine.about(),
         versions=machine.versions(),
         code=machine.code(),
     )

@@ -91,7 +91,7 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
         weights=weights_sha256(model),
         task=describe(task, print_),
         cost={"seconds": round(result.seconds, 3), "peak_mib": worker.peak_mib()},
-        machine=machine.facts() | {"label": machine.label()} | worker.settings() | _cuda(spec.device),
+        machine=machine.about() | worker.settings() | _cuda(spec.device),
         probes={"gradient": gradient},
     )
     if result.diverged is not None:

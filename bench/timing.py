@@ -123,7 +123,7 @@ def time_one(spec: RunSpec, data: Path | None, count: int) -> TimeRecord:
         pairs=count,
         noisy=abs(against_itself - 1) > NOISY_CONTROL or abs(ratio / ratio_min - 1) > NOISY_RATIOS,
         load=load,
-        machine=machine.facts() | {"label": machine.label()} | worker.settings(),
+        machine=machine.about() | worker.settings(),
         versions=machine.versions(),
         code=machine.code(),
     )
@@ -141,27 +141,22 @@ def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, 
         return
     say = (lambda text: None) if as_json else functools.partial(print, flush=True)
     say(f"timing {len(todo)} configurations, alone and paired with nn.LSTM, {count} rounds each")
-    workshop = pool(1)
     absent: set[str] = set()
-    try:
-        with counted(len(todo), not as_json) as show:
-            for spec in todo:
-                show(spec.configuration)
-                if spec.names.task in absent:
-                    continue
-                future = workshop.schedule(time_one, args=[spec, data, count], timeout=spec.budget.seconds)
-                try:
-                    record = future.result()
-                except (MissingData, DamagedData):
-                    absent.add(spec.names.task)
-                    continue
-                except Exception as error:  # what cannot be timed has an empty cell, and the rest go on
-                    say(f"not timed: {spec.configuration}: {type(error).__name__}: {error}")
-                    continue
-                store.append(record)
-    finally:
-        workshop.stop()
-        workshop.join()
+    with pool(1) as workshop, counted(len(todo), not as_json) as show:
+        for spec in todo:
+            show(spec.configuration)
+            if spec.names.task in absent:
+                continue
+            future = workshop.schedule(time_one, args=[spec, data, count], timeout=spec.budget.seconds)
+            try:
+                record = future.result()
+            except (MissingData, DamagedData):
+                absent.add(spec.names.task)
+                continue
+            except Exception as error:  # what cannot be timed has an empty cell, and the rest go on
+                say(f"not timed: {spec.configuration}: {type(error).__name__}: {error}")
+                continue
+            store.append(record)
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
