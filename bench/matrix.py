@@ -162,8 +162,9 @@ def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace)
                 show.end(record)
         finally:
             runs.close()  # on Ctrl-C the workers end at once
-    compared = {row["task"]["name"] for row in rows if row["kind"] == "naive"}
-    for naive in naive_rows({spec.names.task for spec in todo.runs} - compared, options.data, options.workers):
+    compared = {(row["task"]["name"], row["task"]["version"]) for row in rows if row["kind"] == "naive"}
+    bare = {spec.names.task for spec in todo.runs if (spec.names.task, spec.task_version) not in compared}
+    for naive in naive_rows(bare, options.data, options.workers):
         store.append(naive)
     return failed
 

@@ -17,7 +17,7 @@ import pytest
 from bench import matrix, timing
 from bench.cli import BAD_INPUT, INTERRUPTED, OK, STORAGE, duration
 from bench.machine import label
-from bench.record import Store, stores
+from bench.record import NaiveRecord, Store, encode, stores
 
 ROOT = Path(__file__).parents[1]
 
@@ -105,6 +105,22 @@ def test_damage_is_mended_and_the_run_done_again(
     assert "set aside" in said.err
     assert "3 of 4 runs are finished" in said.out
     assert store.done() == done
+
+
+def test_a_new_task_version_has_naive_rows_of_its_own(mine: Path, tmp_path: Path) -> None:
+    """Naive rows of an older version do not stand in for those of the one that runs."""
+    command = ["--matrix", mine, "--results", tmp_path, "--no-report", "--no-timing", "--architecture", "gru"]
+    assert front(*command) == OK
+    (store,) = stores(tmp_path)
+    (first,) = [row for row in store.rows() if row["kind"] == "naive"]
+    older = replace(
+        NaiveRecord(**{k: v for k, v in first.items() if k != "schema"}), task=first["task"] | {"version": "0"}
+    )
+    store.path.write_text(encode(older) + "\n")
+    assert front(*command) == OK
+    assert [row["task"]["version"] for row in store.rows() if row["kind"] == "naive"] == [
+        "1"
+    ]  # same id: the newest line counts
 
 
 def test_every_mistake_at_once(capsys: pytest.CaptureFixture[str]) -> None:
