@@ -12,7 +12,9 @@ from bench.spec import Architecture, Optimizer, Stabilisation
 
 ARCHITECTURES: dict[str, Architecture] = {
     "rnn": Architecture(cell="rnn"),  # Elman 1990: the network that forgets
+    "irnn": Architecture(cell="irnn"),  # Le, Jaitly & Hinton 2015: ReLU from the identity
     "lstm": Architecture(cell="lstm"),  # Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000
+    "peephole": Architecture(cell="peephole"),  # Gers & Schmidhuber 2000
     "gru": Architecture(cell="gru"),  # Cho et al. 2014
     "stacked-2": Architecture(depth=2),  # Graves, Mohamed & Hinton 2013
     "stacked-3": Architecture(depth=3),
@@ -27,11 +29,15 @@ STABILISATIONS: dict[str, Stabilisation] = {
     "clip-value": Stabilisation(clip_value=0.05),  # Mikolov 2012 clips sums at 15; our losses are means
     "batch-norm": Stabilisation(batch_norm="input"),  # Laurent et al. 2015: input-to-hidden, over batch and time
     "recurrent-bn": Stabilisation(batch_norm="recurrent"),  # Cooijmans et al. 2016: statistics for each time step
+    "layer-norm": Stabilisation(layer_norm=True),  # Ba, Kiros & Hinton 2016
     "relu": Stabilisation(activation="relu"),  # Le, Jaitly & Hinton 2015 argue for it with identity weights
     "leaky-relu": Stabilisation(activation="leaky-relu"),  # Maas, Hannun & Ng 2013; slope 0.01
     "hardtanh": Stabilisation(activation="hardtanh"),  # Gulcehre et al. 2016, noisy activation functions
     "dropout": Stabilisation(dropout=0.3),  # Zaremba, Sutskever & Vinyals 2014: between layers only
     "variational": Stabilisation(dropout=0.3, dropout_kind="variational"),  # Gal & Ghahramani 2016: one mask a sequence
+    "recurrent-dropout": Stabilisation(recurrent_dropout=0.25),  # Semeniuta, Severyn & Barth 2016, their 0.25
+    "zoneout": Stabilisation(zoneout=0.05, zoneout_memory=0.5),  # Krueger et al. 2017, their LSTM of characters
+    "weight-drop": Stabilisation(weight_drop=0.5),  # Merity, Keskar & Socher 2018, theirs on Penn Treebank
     "l2": Stabilisation(l2=1e-4),  # Krogh & Hertz 1991, coupled: part of the gradient
     "early-stop": Stabilisation(patience=3),  # Prechelt 1998
 }

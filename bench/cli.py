@@ -8,15 +8,17 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from bench.machine import label
 from bench.matrices import MATRICES
 from bench.matrixfile import read
 from bench.names import unknown
-from bench.plan import DEVICES, BadInput, Filters, Plan, check, plan
+from bench.plan import DEVICES, ONLY, BadInput, Filters, Plan, check, plan
 from bench.record import Store
-from bench.spec import Matrix
+from bench.spec import Backend, Matrix
 
 OK, FAILED, BAD_INPUT, STORAGE, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_CODES = (
@@ -38,6 +40,9 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
             f"--{axis}", action="append", default=[], metavar="NAME", help=f"keep this {axis}; repeatable"
         )
     made.add_argument("--device", action="append", choices=DEVICES, help="default: cpu, and cuda where there is one")
+    made.add_argument(
+        "--backend", metavar="NAME", help=f"of the recurrence: {', '.join(get_args(Backend))} (default: the matrix's)"
+    )
     made.add_argument(
         "--seeds", action="append", default=[], metavar="N|A-B", help="in place of the matrix's; repeatable"
     )
@@ -63,6 +68,8 @@ def chosen(options: argparse.Namespace) -> tuple[Matrix, Filters]:
     filters = Filters(**axes, seeds=_seeds(options.seeds, mistakes))
     try:
         matrix = _matrix(options.matrix)
+        if options.backend is not None:
+            matrix = replace(matrix, backend=options.backend)
         check(matrix, filters)
     except BadInput as error:
         mistakes += error.mistakes
@@ -106,12 +113,35 @@ def cuda_present() -> bool:
 
 
 def planned(matrix: Matrix, filters: Filters, devices: Iterable[str] | None) -> Plan:
-    """The runs on the devices asked for, or on all there are. Raises BadInput where CUDA is asked for and absent."""
-    cuda = cuda_present()
-    wanted = tuple(dict.fromkeys(devices or (DEVICES if cuda else ("cpu",))))
+    """The runs on the devices asked for, or on all that the back end runs on, with the kernels they need built.
+
+    Raises BadInput where CUDA, a back end or kernels are asked for that cannot be had here.
+    """
+    cuda, only = cuda_present(), ONLY.get(matrix.backend)
+    here = [device for device in DEVICES if only in (None, device) and (device == "cpu" or cuda)]
+    if not here:
+        raise BadInput([f"back end {matrix.backend} needs CUDA, and torch finds no CUDA device here; try auto"])
+    wanted = tuple(dict.fromkeys(devices or here))
     if "cuda" in wanted and not cuda:
         raise BadInput(["CUDA was asked for, but torch finds no CUDA device here; drop --device to run on the CPU"])
+    if not set(wanted) <= set(here):
+        raise BadInput([f"back end {matrix.backend} runs on {only} alone; drop --device, or try auto"])
+    if "cpu" in wanted:
+        kernels(matrix.backend)
     return plan(matrix, filters, wanted)
+
+
+def kernels(backend: Backend = "auto") -> None:
+    """Build the C++ kernels before a worker would, and say once where there are none. Raises BadInput where they were
+    asked for by name."""
+    from bench import native
+
+    if not native.ready():
+        print("building the C++ kernels: once, for less than a minute", file=sys.stderr)
+    if (why := native.problem()) is not None:
+        if backend == "cpp":
+            raise BadInput([why])
+        print(f"warning: {why}; slower back ends are used", file=sys.stderr)
 
 
 def store(matrix: Matrix, results: Path) -> Store:

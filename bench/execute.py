@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
@@ -22,19 +23,28 @@ Started = Callable[[RunSpec], None]
 
 
 @contextmanager
-def pool(workers: int) -> Iterator[ProcessPool]:
-    """Spawned, long-lived processes of one thread each: a killed or hung one costs one run (pebble).
+def pool(workers: int, threads: int = worker.THREADS) -> Iterator[ProcessPool]:
+    """Spawned, long-lived processes, of one thread each unless told otherwise: a killed or hung one costs one run
+    (pebble).
 
     On the way out they end at once, whatever they are at: after the last answer, or on Ctrl-C.
     """
-    os.environ.update(worker.environment())  # a spawned process inherits it before its torch starts
+    os.environ.update(worker.environment(threads))  # a spawned process inherits it before its torch starts
     context = multiprocessing.get_context("spawn")
-    workshop = ProcessPool(max_workers=workers, initializer=worker.start, context=context)
+    workshop = ProcessPool(max_workers=workers, initializer=start, initargs=[threads], context=context)
     try:
         yield workshop
     finally:
         workshop.stop()
         workshop.join()
+
+
+def start(threads: int) -> None:
+    """worker.start; and where there are no kernels, not a word: the front door has said it once."""
+    from bench.native import NoKernels
+
+    warnings.simplefilter("ignore", NoKernels)
+    worker.start(threads)
 
 
 def run_one(spec: RunSpec, data: Path | None) -> RunRecord:

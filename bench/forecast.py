@@ -24,6 +24,7 @@ def kind(spec: RunSpec) -> tuple[object, ...]:
 def cost(spec: RunSpec, data: Path | None) -> float | None:
     """Seconds that a whole run would take here, from STEPS updates and one evaluation; None where it cannot run."""
     from bench.clock import now
+    from bench.core import NoBackend
     from bench.run import loaded, network
     from bench.timing import stepper
     from bench.train import evaluate
@@ -31,9 +32,9 @@ def cost(spec: RunSpec, data: Path | None) -> float | None:
 
     try:
         task, _ = loaded(spec.names.task, data)
-    except (MissingData, DamagedData):
+        step, _, _ = stepper(spec, data)
+    except (MissingData, DamagedData, NoBackend):
         return None
-    step, _, _ = stepper(spec, data)
     step()
     update = sum(step() for _ in range(STEPS)) / STEPS
     model, budget = network(spec, task), spec.budget

@@ -69,9 +69,12 @@ def versions() -> dict[str, str]:
 
 @cache
 def code() -> str:
-    """sha256 (first 16 digits) of the sources of bench and tasks."""
+    """sha256 (first 16 digits) of the sources of bench and tasks, C++ included."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted((*root.glob("bench/**/*.py"), *root.glob("tasks/**/*.py"))):
+    sources = (
+        path for room in ("bench", "tasks") for kind in ("py", "cpp", "h") for path in root.glob(f"{room}/**/*.{kind}")
+    )
+    for path in sorted(sources):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

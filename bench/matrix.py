@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         todo = cli.planned(matrix, filters, asked.device)
     except BadInput as error:
         return cli.refuse(error)
+    except KeyboardInterrupt:  # the first build of the kernels takes a while
+        return cli.INTERRUPTED
     if asked.dry_run:
         return dry_run(matrix, todo, asked)
     return run(matrix, todo, asked)

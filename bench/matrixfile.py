@@ -18,7 +18,10 @@ from tasks.cards import TASKS
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names become folder names and parts of a run's name."""
 
-KEYS = ("name", "summary", "base", "seeds", "pairs", "block", "budget", "architecture", "stabilisation", "optimizer")
+KEYS = (
+    *("name", "summary", "base", "seeds", "pairs", "backend", "block", "budget"),
+    *("architecture", "stabilisation", "optimizer"),
+)
 BLOCK_KEYS = ("tasks", "architectures", "stabilisations", "optimizers", "star")
 
 
@@ -85,13 +88,16 @@ class _Reader:
         pairs = table.get("pairs", 20)
         if isinstance(pairs, bool) or not isinstance(pairs, int) or not 1 <= pairs <= 10_000:
             self.wrong(f"pairs must be a whole number in [1, 10000], got {pairs!r}")
+        backend = table.get("backend", "auto")
+        if not isinstance(backend, str):
+            self.wrong(f"backend must be the name of a back end, got {backend!r}")
         made = [self.block(block, f"block {number}") for number, block in enumerate(blocks, 1)]
         own = {kind: self.values(table, kind, cls) for kind, cls in _KINDS.items()}
         budgets = self.budgets(table.get("budget", {}), base if base in MATRICES else "standard", made)
         if self.mistakes:
             return None
         return Matrix(
-            name, str(table.get("summary", "")), tuple(made), tuple(seeds), budgets, pairs,
+            name, str(table.get("summary", "")), tuple(made), tuple(seeds), budgets, pairs, backend,
             own["architecture"], own["stabilisation"], own["optimizer"],
         )  # fmt: skip
 

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from bench.attention import Attention
 from bench.cells import CELLS, Cell, State
-from bench.core import backend, eager, scan
+from bench.core import choose, eager, scan
 from bench.dropout import Dropout
 from bench.rng import stream
-from bench.spec import Architecture, Stabilisation
+from bench.sequences import mask
+from bench.spec import Architecture, Backend, Stabilisation
 from tasks.base import Batch, Task
 
 
@@ -34,36 +35,23 @@ class Shape:
         return cls(task.inputs, task.outputs, task.symbols, task.per_step, task.card.causal, task.time)
 
 
-def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """(time, batch, feature) with each sequence back to front; padding stays at the end. Its own inverse."""
-    if lengths is None:
-        return x.flip(0)
-    t = torch.arange(len(x), device=x.device).unsqueeze(1)
-    ends = lengths.to(x.device).unsqueeze(0)
-    index = torch.where(t < ends, ends - 1 - t, t)
-    return x.gather(0, index.unsqueeze(2).expand_as(x))
-
-
 class Layer(nn.Module):
     """One recurrent layer, with a second cell that reads from the end if bidirectional."""
 
-    def __init__(self, ahead: Cell, back: Cell | None) -> None:
+    def __init__(self, ahead: Cell, back: Cell | None, wanted: Backend = "auto") -> None:
         super().__init__()
-        self.ahead, self.back = ahead, back
+        self.ahead, self.back, self.wanted = ahead, back, wanted
         self.trace: list[Tensor] | None = None  # a list makes the next pass eager and collects its states (probes)
 
-    def forward(
-        self, x: Tensor, state: State | None, lengths: Tensor | None, valid: Tensor | None
-    ) -> tuple[Tensor, State]:
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return (self.ahead,) if self.back is None else (self.ahead, self.back)
+
+    def forward(self, x: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         """Outputs, (time, batch, hidden or 2 * hidden), and the forward direction's last state."""
-        if self.trace is None:
-            y, last = scan(self.ahead, x, state, valid)
-        else:
-            y, last = eager(self.ahead, x, state or self.ahead.initial(x), valid, self.trace)
-        if self.back is not None:
-            z, _ = scan(self.back, reverse(x, lengths), None, valid)
-            y = torch.cat([y, reverse(z, lengths)], dim=2)
-        return y, last
+        if self.trace is not None:
+            return eager(self.cells, x, state, lengths, self.trace)
+        return scan(self.cells, x, state, lengths, self.wanted)
 
 
 class Network(nn.Module):
@@ -74,21 +62,28 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, shape: Shape, architecture: Architecture, stabilisation: Stabilisation, width: int, seed: int
+        self,
+        shape: Shape,
+        architecture: Architecture,
+        stabilisation: Stabilisation,
+        width: int,
+        seed: int,
+        backend: Backend = "auto",
     ) -> None:
         super().__init__()
         self.shape, self.width = shape, width
-        self.embed = nn.Embedding(shape.inputs, width) if shape.symbols else None
+        # from_pretrained: the weights are drawn in _initialise, once
+        empty = torch.empty(shape.inputs, width)
+        self.embed = nn.Embedding.from_pretrained(empty, freeze=False) if shape.symbols else None
         self.dropout = Dropout(stabilisation.dropout, stabilisation.dropout_kind)
         features = width if shape.symbols else shape.inputs
 
         def cell(inputs: int) -> Cell:
-            kind = CELLS[architecture.cell]
-            return kind(inputs, width, stabilisation.activation, stabilisation.batch_norm, shape.time)
+            return CELLS[architecture.cell](inputs, width, stabilisation, shape.time)
 
         layers = []
         for _ in range(architecture.depth):
-            layers.append(Layer(cell(features), cell(features) if architecture.bidirectional else None))
+            layers.append(Layer(cell(features), cell(features) if architecture.bidirectional else None, backend))
             features = width * (2 if architecture.bidirectional else 1)
         self.layers = nn.ModuleList(layers)
         self.attention = Attention(features, shape.causal) if architecture.attention else None
@@ -97,6 +92,8 @@ class Network(nn.Module):
 
     def _initialise(self, seed: int) -> None:
         """torch's own distributions, each weight from its own stream: 1/sqrt(width) for cells, 1/sqrt(inputs) else."""
+        if next(self.parameters()).is_meta:  # only counted; and normal_ on meta loads torch's compiler
+            return
         for name, weight in self.named_parameters():
             generator = stream(seed, "init", name)
             with torch.no_grad():
@@ -106,6 +103,9 @@ class Network(nn.Module):
                     owner = self.get_submodule(name.rpartition(".")[0])
                     inputs = owner.in_features if isinstance(owner, nn.Linear) else self.width
                     weight.uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
+        with torch.no_grad():
+            for cell in self.cells:
+                cell.settle()
 
     @property
     def cells(self) -> list[Cell]:
@@ -114,7 +114,9 @@ class Network(nn.Module):
     @property
     def backend(self) -> str:
         """The back end of the recurrence: every cell of a network is of one kind."""
-        return backend(self.cells[0])
+        layer = self.layers[0]
+        assert isinstance(layer, Layer)
+        return choose(layer.cells, next(self.parameters()).device, layer.wanted)
 
     @cached_property
     def matrices(self) -> list[nn.Parameter]:
@@ -124,18 +126,16 @@ class Network(nn.Module):
     def forward(self, batch: Batch, state: list[State] | None = None) -> tuple[Tensor, list[State]]:
         """(batch, outputs), or (batch, time, outputs) with one a step; and each layer's last state, detached."""
         x = batch.x.transpose(0, 1)
-        lengths, valid = batch.lengths, None
-        if lengths is not None and int(lengths.min()) < len(x):
-            t = torch.arange(len(x), device=x.device).unsqueeze(1)
-            valid = t < lengths.to(x.device).unsqueeze(0)
+        lengths = batch.lengths
+        ragged = lengths if lengths is not None and int(lengths.min()) < len(x) else None
         if self.embed is not None:
             x = self.dropout(self.embed(x))
         states = []
         for i, layer in enumerate(self.layers):
-            x, last = layer(x, state[i] if state else None, lengths, valid)
+            x, last = layer(x, state[i] if state else None, ragged)
             x = self.dropout(x)
             states.append(tuple(part.detach() for part in last))
-        return self._read(x, lengths, valid), states
+        return self._read(x, lengths, mask(x, ragged)), states
 
     def _read(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
         """The outputs from the top layer's states, (time, batch, feature)."""

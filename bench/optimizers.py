@@ -2,23 +2,122 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
+from ctypes import c_double, c_int, c_int64, c_void_p
+from functools import cache
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from bench import native
 from bench.spec import Optimizer, Rule
 
 Build = Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]
+Group = dict[str, Any]
 
-# fused=True runs torch's single-pass kernel where it has one (SGD, Adagrad, Adam, AdamW on CPU and CUDA)
+BEYOND = ("weight_decay", "momentum", "centered", "maximize", "capturable", "differentiable")
+"""Settings of a group that the kernels do not know."""
+
+
+def fit(tensors: list[Tensor], kind: type[Tensor], shape: tuple[int, ...]) -> bool:
+    """Whether a kernel may take these for arrays: `kind` stands for a type, and also for CPU and not sparse."""
+    return all(isinstance(tensor, kind) and tensor.is_contiguous() and tensor.shape == shape for tensor in tensors)
+
+
+class OnePass(torch.optim.Optimizer):
+    """A step by our kernel where it fits: plain tensors on CPU, settings it knows. Anything else is torch's own step.
+
+    The state has torch's names, types and values, so that a state_dict moves between the two.
+    """
+
+    kernel: ClassVar[str]
+    counters: ClassVar[dict[str, float]]  # what torch keeps beside each weight, and its first value
+    averages: ClassVar[tuple[str, ...]]  # of each weight's shape, zero at first
+
+    def numbers(self, group: Group) -> tuple[float, ...]:
+        """The settings of a group, in the kernel's order."""
+        raise NotImplementedError
+
+    def step(self, closure: Any = None) -> Any:
+        """Move each weight that has a gradient; the loss of `closure` if there is one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        tables = [self._table(group) for group in self.param_groups]
+        numbers = [self.numbers(group) for group in self.param_groups]
+        kinds = (c_void_p, c_int64, c_int, c_int, *(c_double for _ in numbers[0]))
+        if None in tables or (kernel := native.function(self.kernel, *kinds)) is None:
+            super().step()
+            return loss
+        for (weights, wide, rows), values in zip(filter(None, tables), numbers, strict=True):
+            kernel((c_int64 * len(rows))(*rows), len(weights), wide, torch.get_num_threads(), *values)
+            torch.autograd.graph.increment_version(weights)
+        return loss
+
+    def _table(self, group: Group) -> tuple[list[Tensor], bool, list[int]] | None:
+        """The weights that have a gradient, whether in double, and a row of numbers each; None where one misfits."""
+        if any(group.get(name) for name in BEYOND):
+            return None
+        wide = isinstance(next(iter(group["params"]), None), torch.DoubleTensor)
+        weights, rows = [], []
+        for weight in group["params"]:
+            if weight.grad is None:
+                continue
+            state = self.state[weight]
+            if not state:
+                state |= {name: torch.tensor(value) for name, value in self.counters.items()}
+                state |= {name: torch.zeros_like(weight) for name in self.averages}
+            counters = [state[name] for name in self.counters]
+            arrays = [weight, weight.grad, *[state[name] for name in self.averages]]
+            if not fit(arrays, torch.DoubleTensor if wide else torch.FloatTensor, weight.shape):
+                return None
+            if not fit(counters, torch.FloatTensor, ()):
+                return None
+            weights.append(weight)
+            rows += [weight.numel(), *[tensor.data_ptr() for tensor in counters + arrays]]
+        return weights, wide, rows
+
+
+class RMSprop(OnePass, torch.optim.RMSprop):
+    """torch.optim.RMSprop in one pass."""
+
+    kernel, counters, averages = "rmsprop", {"step": 0.0}, ("square_avg",)
+
+    def numbers(self, group: Group) -> tuple[float, ...]:
+        return float(group["lr"]), group["alpha"], group["eps"]
+
+
+class NAdam(OnePass, torch.optim.NAdam):
+    """torch.optim.NAdam in one pass."""
+
+    kernel, counters, averages = "nadam", {"step": 0.0, "mu_product": 1.0}, ("exp_avg", "exp_avg_sq")
+
+    def numbers(self, group: Group) -> tuple[float, ...]:
+        return float(group["lr"]), *group["betas"], group["eps"], group["momentum_decay"]
+
+
+@cache
+def bare(kind: type[torch.optim.Optimizer]) -> type[Any]:
+    """`kind` without what torch.compile wraps its methods in: the first call of one loads a compiler of Python.
+
+    That is torch._dynamo: 1.2 s and 158 MiB of every worker, for nothing that runs here.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in ("add_param_group", "zero_grad", "step")}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
+
+
+# One pass over memory for every rule, so that times compare algorithms: torch's own kernel (fused) where it has one on
+# both CPU and CUDA, ours for the two others on CPU, and what torch has for those on CUDA (foreach)
 RULES: dict[Rule, Build] = {
-    "sgd": lambda p, o: torch.optim.SGD(p, o.lr, momentum=o.momentum, fused=True),
-    "adagrad": lambda p, o: torch.optim.Adagrad(p, o.lr, fused=True),
-    "rmsprop": lambda p, o: torch.optim.RMSprop(p, o.lr, alpha=0.9),  # alpha as in Hinton's lecture 6e
-    "adam": lambda p, o: torch.optim.Adam(p, o.lr, fused=True),
-    "nadam": lambda p, o: torch.optim.NAdam(p, o.lr),
-    "adamw": lambda p, o: torch.optim.AdamW(p, o.lr, weight_decay=o.decay, fused=True),
+    "sgd": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, fused=True),
+    "adagrad": lambda p, o: bare(torch.optim.Adagrad)(p, o.lr, fused=True),
+    "rmsprop": lambda p, o: bare(RMSprop)(p, o.lr, alpha=0.9, foreach=True),  # alpha as in Hinton's lecture 6e
+    "adam": lambda p, o: bare(torch.optim.Adam)(p, o.lr, fused=True),
+    "nadam": lambda p, o: bare(NAdam)(p, o.lr, foreach=True),
+    "adamw": lambda p, o: bare(torch.optim.AdamW)(p, o.lr, weight_decay=o.decay, fused=True),
 }
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, get_args
 
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS, stabilisation
 from bench.names import unknown
-from bench.spec import Budget, Matrix, Names, RunSpec
+from bench.spec import Backend, Budget, Matrix, Names, RunSpec
 from tasks.cards import TASKS, matching
 
 DEVICES = ("cpu", "cuda")
+
+ONLY: dict[Backend, str] = {"cpp": "cpu", "triton": "cuda", "graph": "cuda"}
+"""Back ends that run on one kind of device alone; the others run on both."""
 
 
 class BadInput(Exception):
@@ -100,6 +103,8 @@ def check(matrix: Matrix, filters: Filters = Filters()) -> None:
     for seed in (*matrix.seeds, *filters.seeds):
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
             mistakes.append(f"a seed must be a whole number in [0, 2147483647], got {seed!r}")
+    if matrix.backend not in get_args(Backend):
+        mistakes.append(unknown("back end", matrix.backend, get_args(Backend)))
     if not matrix.seeds:
         mistakes.append(f"matrix {matrix.name!r} has no seeds")
     if not mistakes and not any(map(filters.keeps, matrix.rows())):
@@ -145,6 +150,7 @@ def plan(matrix: Matrix, filters: Filters, devices: Sequence[str]) -> Plan:
                     size,
                     device,
                     seed,
+                    matrix.backend,
                 )
                 if spec.architecture.bidirectional and card.causal:
                     found.skipped.append((spec, "a bidirectional network would see the symbols it has to predict"))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.cells import Cell
 from bench.dropout import Dropout
 from bench.network import Layer, Network
 from bench.train import Fit
@@ -34,6 +35,8 @@ def gradient_norms(model: Network, task: Task, batch: Batch) -> list[float | Non
     for module in model.modules():
         if isinstance(module, Dropout):
             module.eval()
+        elif isinstance(module, Cell):
+            module.noisy = False
     top, trace = model.layers[-1], list[Tensor]()
     assert isinstance(top, Layer)
     top.trace = trace

@@ -50,7 +50,7 @@ class RunRecord:
     restored: bool = False  # the scored weights are those of best_step (early stopping), not the last ones
     parameters: int | None = None
     width: int | None = None
-    backend: str | None = None  # which implementation of the recurrence ran: fused or eager
+    backend: str | None = None  # which back end of bench.core ran the recurrence
     weights: str | None = None  # sha256 of the scored weights
     probes: dict[str, Any] = field(default_factory=dict)  # see bench.probes
     task: dict[str, Any] = field(default_factory=dict)  # name, version, fingerprint, metric, better, unit
@@ -77,7 +77,10 @@ class NaiveRecord:
 
 @dataclass(frozen=True)
 class TimeRecord:
-    """Seconds of one training step, alone on the machine, paired and interleaved with `nn.LSTM` of the same shape."""
+    """Seconds of one training step, alone on the machine, paired and interleaved with `nn.LSTM` of the same shape.
+
+    Lines written before a field was added lack it: such a field has a default.
+    """
 
     id: str  # digest of configuration and machine
     configuration: str  # RunSpec.configuration_id
@@ -94,14 +97,41 @@ class TimeRecord:
     control: float  # the reference against itself (A/A), median of ratios
     pairs: int
     noisy: bool  # control off by more than 2 %, or the two ratios apart by more than 3 %
-    load: float | None  # load average over one minute at the start, less this process
-    machine: dict[str, Any] = field(default_factory=dict)
+    load: float | None  # load average over one minute before the first step
+    first_ms: float | None = None  # these four: see bench.pairs
+    others: float | None = None
+    steal: float | None = None
+    faults: float | None = None
+    kernels: str | None = None  # instruction set of the C++ kernels, where they ran
+    cuda: dict[str, Any] = field(default_factory=dict)  # see bench.gpu
+    machine: dict[str, Any] = field(default_factory=dict)  # with threads, heap_kept and flush_denormal of the process
     versions: dict[str, str] = field(default_factory=dict)
     code: str | None = None
     kind: str = "time"
 
 
-Record = RunRecord | NaiveRecord | TimeRecord
+@dataclass(frozen=True)
+class CoreRecord:
+    """One cell of the table of the core (bench.core_table): a step, paired with what it is divided by."""
+
+    id: str  # digest of device, row, workload, threads and machine
+    row: str
+    workload: str
+    shape: dict[str, Any]  # core_table.Workload
+    threads: int
+    device: str
+    backend: str  # what ran the step
+    reference: str  # what ran the step it is divided by
+    measured: dict[str, Any]  # bench.pairs.Pairs
+    kernels: str | None = None  # as in TimeRecord, from here on
+    cuda: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    kind: str = "core"
+
+
+Record = RunRecord | NaiveRecord | TimeRecord | CoreRecord
 
 
 def unfinished(spec: RunSpec, status: Status, reason: str | None = None) -> RunRecord:

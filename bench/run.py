@@ -15,6 +15,7 @@ import torch
 
 import tasks
 from bench import machine, probes, worker
+from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
 from bench.optimizers import build
 from bench.record import NaiveRecord, RunRecord, unfinished
@@ -49,14 +50,14 @@ def network(spec: RunSpec, task: Task) -> Network:
     """The untrained network of a run, on its device."""
     shape = Shape.of(task)
     width = solve_width(shape, spec.architecture, spec.budget.parameters)
-    return Network(shape, spec.architecture, spec.stabilisation, width, spec.seed).to(spec.device)
+    return Network(shape, spec.architecture, spec.stabilisation, width, spec.seed, spec.backend).to(spec.device)
 
 
 def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
     """Train, score and probe one configuration with one seed. Every ending is a record; nothing is raised."""
     try:
         return _run(spec, data)
-    except (MissingData, DamagedData) as error:
+    except (MissingData, DamagedData, NoBackend) as error:
         return unfinished(spec, "skipped", str(error))
     except (RuntimeError, MemoryError) as error:
         memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -14,10 +14,11 @@ from typing import Any, Literal, get_args
 
 from bench import PROTOCOL
 
-CellName = Literal["rnn", "lstm", "gru"]
+CellName = Literal["rnn", "irnn", "lstm", "peephole", "gru"]
 Activation = Literal["tanh", "relu", "leaky-relu", "hardtanh"]
 BatchNorm = Literal["input", "recurrent"]
 DropoutKind = Literal["layers", "variational"]
+Backend = Literal["auto", "fused", "cpp", "fn", "eager", "triton", "graph"]
 Rule = Literal["sgd", "adagrad", "rmsprop", "adam", "nadam", "adamw"]
 
 
@@ -70,10 +71,15 @@ class Stabilisation:
 
     clip_norm: float | None = None  # bench.train
     clip_value: float | None = None  # bench.train
-    batch_norm: BatchNorm | None = None  # bench.normalisation
+    batch_norm: BatchNorm | None = None  # bench.cells
+    layer_norm: bool = False  # bench.cells
     activation: Activation = "tanh"  # bench.cells
     dropout: float = 0.0  # bench.dropout: probability of dropping a unit
     dropout_kind: DropoutKind = "layers"  # bench.dropout: a new mask each step, or one mask a sequence
+    recurrent_dropout: float = 0.0  # bench.noise: probability that a unit's candidate is not written
+    zoneout: float = 0.0  # bench.noise: probability that a unit of h keeps its value
+    zoneout_memory: float = 0.0  # bench.noise: the same for the LSTM's c
+    weight_drop: float = 0.0  # bench.noise: probability of dropping a recurrent weight for one batch
     l2: float = 0.0  # bench.train: coupled, added to the gradient of weight matrices
     patience: int | None = None  # bench.train: evaluations without a better validation loss
 
@@ -82,6 +88,11 @@ class Stabilisation:
             *_choice("activation", self.activation, Activation),
             *_between("dropout", self.dropout, 0, 0.95),
             *_choice("dropout_kind", self.dropout_kind, DropoutKind),
+            *_flag("layer_norm", self.layer_norm),
+            *_between("recurrent_dropout", self.recurrent_dropout, 0, 0.95),
+            *_between("zoneout", self.zoneout, 0, 0.95),
+            *_between("zoneout_memory", self.zoneout_memory, 0, 0.95),
+            *_between("weight_drop", self.weight_drop, 0, 0.95),
             *_between("l2", self.l2, 0, 1),
         ]
         if self.clip_norm is not None:
@@ -90,6 +101,8 @@ class Stabilisation:
             found += _between("clip_value", self.clip_value, 0, 1e6, open_low=True)
         if self.batch_norm is not None:
             found += _choice("batch_norm", self.batch_norm, BatchNorm)
+        if self.layer_norm is True and self.batch_norm is not None:
+            found.append("layer_norm and batch_norm normalise the same products: choose one")
         if self.patience is not None:
             found += _whole("patience", self.patience, 1, 10_000)
         return found
@@ -172,12 +185,15 @@ class RunSpec:
     budget: Budget
     device: str
     seed: int
+    backend: Backend = "auto"  # bench.run: the back end asked for; the record says which one ran
 
     @property
     def configuration(self) -> str:
-        """The run's name without its seed: task/architecture/stabilisation/optimizer/device."""
+        """The run's name without its seed: task/architecture/stabilisation/optimizer/device, and `cpu+fn` where a
+        back end was asked for."""
         n = self.names
-        return f"{n.task}/{n.architecture}/{n.stabilisation}/{n.optimizer}/{self.device}"
+        where = self.device if self.backend == "auto" else f"{self.device}+{self.backend}"
+        return f"{n.task}/{n.architecture}/{n.stabilisation}/{n.optimizer}/{where}"
 
     @property
     def name(self) -> str:
@@ -196,6 +212,7 @@ class RunSpec:
             "budget": {key: value for key, value in changed(self.budget).items() if key != "seconds"},
             "device": self.device,
             "seed": self.seed,
+            **({} if self.backend == "auto" else {"backend": self.backend}),
         }
 
     @property
@@ -251,6 +268,7 @@ class Matrix:
     seeds: tuple[int, ...]
     budgets: Mapping[str, Budget]
     pairs: int = 20  # bench.timing: interleaved pairs of the timed pass
+    backend: Backend = "auto"  # bench.plan: of every run
     architectures: Mapping[str, Architecture] = field(default_factory=dict)  # names of its own, beside those of axes.py
     stabilisations: Mapping[str, Stabilisation] = field(default_factory=dict)
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)

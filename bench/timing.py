@@ -1,38 +1,36 @@
 """Seconds of one training step, taken alone on the machine: python -m bench.timing.
 
 Each distinct configuration is paired with the same network built on `nn.LSTM` alone (no stabilisation, Adam), same
-depth, width and directions, in one process. Both take the same steps on the same batches in turn, the order within a
-pair drawn at random, so that a neighbour's load falls on both. Evaluation, data and the first steps are outside the
-clock. docs/protocol.md says why each of these.
+depth, width and directions, in one process. Both take the same steps on the same batches in turn, as bench.pairs says.
+Evaluation, data and the first steps are outside the clock. With --core the recurrent stack alone is measured instead,
+see bench.core_timing. docs/protocol.md says why each of these.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import os
-import random
-import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.axes import OPTIMIZERS
+from bench.pairs import Step, take
 from bench.record import Busy, Store, TimeRecord
-from bench.spec import RunSpec, digest
+from bench.spec import RunSpec, Stabilisation, digest
 
-WARM_UP = 2
-"""Steps before the clock starts: allocation, oneDNN's and cuDNN's choice of kernels."""
+if TYPE_CHECKING:
+    from tasks.base import Batch
 
 STILL = 1e-12
 """The learning rate of a timed step: the arithmetic is the same, and a recipe that would diverge can be timed too."""
 
-NOISY_CONTROL, NOISY_RATIOS = 0.02, 0.03
 
-
-def stepper(spec: RunSpec, data: Path | None, width: int | None = None) -> tuple[Callable[[], float], str, int]:
+def stepper(spec: RunSpec, data: Path | None, width: int | None = None) -> tuple[Step, str, int]:
     """A function that makes one training step and returns its seconds, the back end, and the width."""
-    from bench.clock import Stopwatch
+    from bench import clock
     from bench.network import Network, Shape, solve_width
     from bench.optimizers import build
     from bench.rng import stream
@@ -42,87 +40,49 @@ def stepper(spec: RunSpec, data: Path | None, width: int | None = None) -> tuple
     task, _ = loaded(spec.names.task, data)
     shape = Shape.of(task)
     width = width or solve_width(shape, spec.architecture, spec.budget.parameters)
-    model = Network(shape, spec.architecture, spec.stabilisation, width, spec.seed).to(spec.device).train()
+    model = Network(shape, spec.architecture, spec.stabilisation, width, spec.seed, spec.backend).to(spec.device)
     optimizer = build(replace(spec.optimizer, lr=STILL), model.parameters())
     batches = task.train.shuffled(spec.budget.batch, stream(spec.seed, "order"))
     state = None
 
-    def step() -> float:
+    def train(batch: Batch) -> None:
         nonlocal state
-        batch = next(batches).to(spec.device)
-        watch = Stopwatch(spec.device)
-        watch.go()
         _, state = update(model, task, spec.stabilisation, optimizer, batch, state)
-        watch.halt()
-        return watch.seconds
+
+    def step() -> float:
+        batch = next(batches).to(spec.device)
+        return clock.seconds(lambda: train(batch), spec.device)
 
     return step, model.backend, width
 
 
 def reference(spec: RunSpec) -> RunSpec:
-    """The same network on plain `nn.LSTM`: no stabilisation, no attention, Adam."""
-    from bench.axes import OPTIMIZERS
-    from bench.spec import Stabilisation
-
+    """The same network on torch's own LSTM: no stabilisation, no attention, Adam."""
     return replace(
         spec,
         architecture=replace(spec.architecture, cell="lstm", attention=False),
         stabilisation=Stabilisation(),
         optimizer=OPTIMIZERS["adam"],
+        backend="fused",
     )
-
-
-def rounds(count: int, *steps: Callable[[], float]) -> list[tuple[float, ...]]:
-    """`count` rounds of one step of each, in a random order within a round; seconds in the order of `steps`."""
-    draw = random.Random(0)
-    taken = []
-    for _ in range(count):
-        seconds = [0.0] * len(steps)
-        for index in draw.sample(range(len(steps)), len(steps)):
-            seconds[index] = steps[index]()
-        taken.append(tuple(seconds))
-    return taken
-
-
-def median_interval(values: list[float], repeats: int = 1_000) -> tuple[float, float]:
-    """95 % bootstrap interval of the median: of the ratio of many pairs, never of a few seeds."""
-    draw = random.Random(0)
-    medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(repeats))
-    return medians[round(0.025 * (repeats - 1))], medians[round(0.975 * (repeats - 1))]
 
 
 def time_one(spec: RunSpec, data: Path | None, count: int) -> TimeRecord:
     """The timed record of one configuration: `count` rounds of it, its reference, and the reference again (A/A)."""
-    from bench import machine, worker
+    from bench import gpu, machine, native, worker
 
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     subject, backend, width = stepper(spec, data)
     other, _, _ = stepper(reference(spec), data, width)
     again, _, _ = stepper(reference(spec), data, width)
-    rounds(WARM_UP, subject, other, again)
-    taken = rounds(count, subject, other, again)
-    mine, theirs, control = ([round_[i] for round_ in taken] for i in range(3))
-    ratios = [a / b for a, b in zip(mine, theirs, strict=True)]
-    ratio, ratio_min = statistics.median(ratios), min(mine) / min(theirs)
-    low, high = median_interval(ratios)
-    against_itself = statistics.median(a / b for a, b in zip(control, theirs, strict=True))
     return TimeRecord(
         id=digest({"configuration": spec.configuration_id, "machine": machine.label()}),
         configuration=spec.configuration_id,
         name=spec.configuration,
         device=spec.device,
         backend=backend,
-        ms=1e3 * statistics.median(mine),
-        ms_min=1e3 * min(mine),
-        reference_ms=1e3 * statistics.median(theirs),
-        ratio=ratio,
-        ratio_low=low,
-        ratio_high=high,
-        ratio_min=ratio_min,
-        control=against_itself,
-        pairs=count,
-        noisy=abs(against_itself - 1) > NOISY_CONTROL or abs(ratio / ratio_min - 1) > NOISY_RATIOS,
-        load=load,
+        **asdict(take(subject, other, again, count)),
+        kernels=native.level() if backend == "cpp" else None,
+        cuda=gpu.about(width) if spec.device == "cuda" else {},
         machine=machine.about() | worker.settings(),
         versions=machine.versions(),
         code=machine.code(),
@@ -164,31 +124,54 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     from bench import cli
 
     parser = cli.parser("bench.timing", "Time one training step of each configuration, alone, paired with nn.LSTM.")
-    parser.add_argument("--rounds", type=int, metavar="N", help="interleaved rounds (default: the matrix's)")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="interleaved rounds (default: the matrix's; with --core 20 or more)"
+    )
+    core = parser.add_argument_group("the table of the core")
+    core.add_argument("--core", action="store_true", help="time the recurrent stack alone: every cell, and its goal")
+    core.add_argument("--row", action="append", default=[], metavar="NAME", help="keep this row; repeatable")
+    core.add_argument("--workload", action="append", default=[], metavar="NAME", help="keep this workload; repeatable")
+    core.add_argument("--threads", action="append", default=[], type=int, metavar="N", help="1 or 2; repeatable")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Time the configurations of a matrix on this machine and keep the times beside its scores."""
-    from bench import cli
+    """Time the configurations of a matrix on this machine, or the core, and keep the times in the results."""
+    from bench import cli, core_timing
 
     asked = options(arguments)
+    if (misplaced := _misplaced(asked)) is not None:
+        return cli.refuse(cli.BadInput([misplaced]))
+    if asked.core:
+        return core_timing.main(asked)
     try:
         matrix, filters = cli.chosen(asked)
         if asked.rounds is not None and not 1 <= asked.rounds <= 100_000:
             raise cli.BadInput([f"--rounds must be in [1, 100000], got {asked.rounds}"])
         todo = cli.planned(matrix, filters, asked.device)
-    except cli.BadInput as error:
-        return cli.refuse(error)
-    try:
         with cli.store(matrix, asked.results) as store:
             fill(todo.runs, store, asked.data, asked.rounds or matrix.pairs, asked.json)
+    except cli.BadInput as error:
+        return cli.refuse(error)
     except KeyboardInterrupt:
         return cli.INTERRUPTED
     except (OSError, Busy) as error:
         print(f"error: cannot write to {asked.results}: {error}", file=sys.stderr)
         return cli.STORAGE
     return cli.OK
+
+
+def _misplaced(asked: argparse.Namespace) -> str | None:
+    """What is wrong with options that belong to a matrix and to the core at once."""
+    from bench import cli
+
+    of_matrix, of_core = (*cli.AXES, "device", "backend", "seeds"), ("row", "workload", "threads")
+    given = [f"--{name}" for name in (of_matrix if asked.core else of_core) if getattr(asked, name)]
+    if not given:
+        return None
+    if asked.core:
+        return f"--core takes {', '.join(f'--{name}' for name in of_core)}, not {', '.join(given)}"
+    return f"{', '.join(given)}: only with --core"
 
 
 if __name__ == "__main__":

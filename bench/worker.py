@@ -1,4 +1,4 @@
-"""How a process is made ready to run: one thread, heap kept, deterministic.
+"""How a process is made ready to run: its threads counted, heap kept, deterministic.
 
 The environment must be set before torch starts, so `environment()` goes to whoever spawns the process.
 """
@@ -6,6 +6,7 @@ The environment must be set before torch starts, so `environment()` goes to whoe
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -13,14 +14,18 @@ from collections.abc import Mapping
 from typing import Any
 
 THREADS = 1
-"""Threads of several processes on the same cores wait for each other at every barrier; one each is fastest by far."""
+"""Threads of several processes on the same cores wait for each other at every barrier; one each is fastest by far.
+Only the table of the core asks for more, in a process that is alone."""
+
+_made: dict[str, Any] = {}
+"""What prepare() last made of this process; empty where it never ran."""
 
 
-def environment() -> Mapping[str, str]:
+def environment(threads: int = THREADS) -> Mapping[str, str]:
     """Variables of a worker process."""
     return {
-        "OMP_NUM_THREADS": str(THREADS),
-        "MKL_NUM_THREADS": str(THREADS),
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
         "MKL_DYNAMIC": "FALSE",
         "CUBLAS_WORKSPACE_CONFIG": ":16:8",  # the one value that both cuBLAS and cuDNN ask for in deterministic mode
     }
@@ -45,27 +50,30 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
-def prepare() -> dict[str, Any]:
+def prepare(threads: int = THREADS) -> dict[str, Any]:
     """Settings of this process, made and read back. Call once, before the first tensor."""
     heap = keep_heap()
     import torch
 
-    torch.set_num_threads(THREADS)
-    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(threads)
+    # use_deterministic_algorithms(True) by a call that does not load torch's compiler, with its time and memory
+    torch.set_deterministic_debug_mode("error")
     # the fill is all of the mode's cost, and nothing here reads fresh memory
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     denormals = torch.set_flush_denormal(True)
-    return {"threads": torch.get_num_threads(), "heap_kept": heap, "flush_denormal": denormals}
+    gc.freeze()  # what the imports made stays: no collection need look through it again
+    _made.update(heap_kept=heap, flush_denormal=denormals)
+    return {"threads": torch.get_num_threads(), **_made}
 
 
-def start() -> None:
+def start(threads: int = THREADS) -> None:
     """First thing in a worker process. Ctrl-C is the parent's to handle; a worker ends when told."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
-    os.environ.update(environment())
-    prepare()
+    os.environ.update(environment(threads))
+    prepare(threads)
 
 
 def peak_mib() -> float | None:
@@ -82,8 +90,12 @@ def settings() -> dict[str, Any]:
     """The settings in force, as every record states them."""
     import torch
 
+    from bench import native
+
     return {
         "threads": torch.get_num_threads(),
+        "kernels": native.level() if native.problem() is None else None,  # instruction set of the C++ kernels
         "capability": torch.backends.cpu.get_cpu_capability(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
+        **_made,
     }

@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--results", type=Path, default=Path("results"), help="folder of records (default: results)")
     made.add_argument("--out", type=Path, default=Path("report/out"), help="folder of pages (default: report/out)")
     made.add_argument("--matrix", action="append", metavar="NAME", help="only this matrix; may be given again")
-    made.add_argument("--readme", action="store_true", help="also renew the leaderboards in README.md")
+    made.add_argument("--readme", action="store_true", help="also renew the tables in README.md")
     return made
 
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.readme:
             from report import readme
 
-            print(f"README.md: {', '.join(readme.update(Path('README.md'), asked.results)) or 'no leaderboard block'}")
+            print(f"README.md: {', '.join(readme.update(Path('README.md'), asked.results)) or 'no block of a table'}")
     except BadInput as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

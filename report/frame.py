@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.core_table import FOLDER
 from bench.names import unknown
 from bench.record import Store, stores
 from bench.spec import digest
@@ -22,7 +23,7 @@ from tasks.cards import TASKS
 
 Row = dict[str, Any]
 
-GROUP = ("task", "version", "fingerprint", "device", "budget", "protocol")
+GROUP = ("task", "version", "fingerprint", "device", "asked", "budget", "protocol")
 """Rows that differ in any of these are never compared, let alone averaged."""
 
 RUNS = (
@@ -80,7 +81,13 @@ def items(value: object) -> list[Any]:
 
 def names(results: Path) -> list[str]:
     """Every matrix with a results file, sorted."""
-    return sorted({store.path.parent.name for store in stores(results)})
+    return sorted({store.path.parent.name for store in stores(results) if not _of_core(store)})
+
+
+def _of_core(store: Store) -> bool:
+    """Whether a file holds measurements of the core and nothing else; a matrix may have the name of their folder."""
+    kinds = (found.get("kind") for _, _, found in store.lines() if not isinstance(found, ValueError))
+    return next(kinds, None) == "core" and all(kind == "core" for kind in kinds)
 
 
 def chosen(results: Path, wanted: list[str] | None) -> list[str]:
@@ -98,6 +105,13 @@ def load(results: Path, matrix: str) -> Frames:
     """The frames of one matrix. Lines that cannot be read are left out and reported on stderr."""
     rows = [row for store in stores(results) if store.path.parent.name == matrix for row in _readable(store)]
     return frames(matrix, rows)
+
+
+def core(results: Path) -> dict[str, list[Row]]:
+    """The measurements of the core, by machine, sorted."""
+    found = {store.path.stem: list(_readable(store)) for store in stores(results, FOLDER)}
+    kept = {clean(name): [row for row in rows if row.get("kind") == "core"] for name, rows in found.items()}
+    return {name: rows for name, rows in kept.items() if rows}
 
 
 def _readable(store: Store) -> Iterable[Row]:
@@ -161,6 +175,7 @@ def _run(row: Row) -> Row:
         "version": clean(task.get("version") or spec.get("task_version") or "?"),
         "fingerprint": clean(task.get("fingerprint") or ""),
         "device": clean(spec.get("device") or "?"),
+        "asked": clean(spec.get("backend") or "auto"),  # the back end asked for; `backend` is the one that ran
         "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
         "protocol": clean(spec.get("protocol", "?")),
         "metric": clean(task.get("metric") or ""),

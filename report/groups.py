@@ -21,13 +21,14 @@ PLAIN = ("lstm", "none", "adam")
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that may be compared: one task, version, data, device and budget."""
+    """Runs that may be compared: one task, version, data, device, back end asked for and budget."""
 
     label: str
     task: str
     version: str
     fingerprint: str
     device: str
+    asked: str
     budget: str
     protocol: str
     metric: str
@@ -90,5 +91,5 @@ def _apart(key: dict[str, str], others: list[dict[str, str]]) -> str:
             common = set.intersection(*(set(value.split(", ")) for value in values))
             found.append("budget " + ", ".join(item for item in key[part].split(", ") if item not in common))
         elif len(values) > 1:
-            found.append(key[part] if part == "device" else f"{part} {key[part][:8]}")
+            found.append(key[part] if part in ("device", "asked") else f"{part} {key[part][:8]}")
     return ", ".join(found)

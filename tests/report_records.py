@@ -8,14 +8,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bench.record import NaiveRecord, RunRecord, TimeRecord, encode
+from bench.record import CoreRecord, NaiveRecord, RunRecord, TimeRecord, encode
 from bench.spec import digest
 from report import tables
 from report.board import Board, board
 from report.frame import frames
 
 Technique = tuple[str, str, str]
-Record = RunRecord | NaiveRecord | TimeRecord
+Record = RunRecord | NaiveRecord | TimeRecord | CoreRecord
 
 TASKS: dict[str, dict[str, Any]] = {
     "speech/digits": {"metric": "accuracy", "better": "higher", "unit": "%"},

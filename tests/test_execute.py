@@ -77,6 +77,25 @@ def test_workers_have_one_thread(ended: dict[int, RunRecord]) -> None:
     assert ended[0].reason == "1"
 
 
+def without_kernels(spec: RunSpec, data: Path | None) -> RunRecord:
+    """A run that asks for a kernel where there is none."""
+    from bench import native
+
+    assert native.function("bits") is None
+    return unfinished(spec, "ok", native.problem())
+
+
+def test_workers_are_silent_about_absent_kernels(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The front door says it once; a worker runs what there is."""
+    monkeypatch.setenv("CXX", "no-compiler")
+    monkeypatch.setenv("LSTM_BENCH_CACHE", str(tmp_path))
+    (record,) = in_processes(without_kernels, specs(1), None, 1)
+    assert (record.status, record.reason) == ("ok", "no C++ kernels: CXX names 'no-compiler', which is not there")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for children in /proc")
 def test_closing_the_iterator_leaves_no_worker_behind() -> None:
     """Ctrl-C closes the iterator: the workers end at once, finished or not."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import matrix, timing
+from bench import matrix
 from bench.cli import BAD_INPUT, INTERRUPTED, OK, STORAGE, duration
 from bench.machine import label
 from bench.record import NaiveRecord, Store, encode, stores
@@ -157,6 +157,74 @@ def test_cuda_runs_are_planned_where_there_is_one(
     assert seen == [2 * seen[1], seen[1], 2 * seen[1]]
 
 
+def test_a_back_end_that_was_asked_for(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its runs stand beside those of the automatic choice, and the report never takes the two for one technique."""
+    command = ["--matrix", mine, "--results", tmp_path, "--no-report", "--no-timing", "--architecture", "gru"]
+    for words in ([], ["--backend", "fused"], ["--backend", "fused"]):
+        assert front(*command, *words) == OK
+    assert "4 of 4 runs are finished" in capsys.readouterr().out
+    (store,) = stores(tmp_path)
+    runs = [row for row in store.rows() if row["kind"] == "run"]
+    assert len(runs) == 8
+    assert {row["backend"] for row in runs if row["name"].split("/")[-2] == "cpu+fused"} == {"fused"}
+
+    from report.board import board_of
+
+    board = board_of(tmp_path, "mine")
+    assert [group.apart for group in board.groups] == ["auto", "fused"]
+    assert [board.of(group)["seeds"].dropna().to_list() for group in board.groups] == [[2, 2], [2, 2]]
+
+
+def test_a_matrix_file_names_a_back_end(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key of the file, checked like the option, which stands above it."""
+    for written, words in (('"fussed"', "Did you mean 'fused'"), ("3", "must be the name of a back end, got 3")):
+        mine.write_text(f"backend = {written}\n{MINE}")
+        assert words in "\n".join(refused(capsys, "--matrix", mine))
+    mine.write_text(f'backend = "fussed"\n{MINE}')
+    assert front("--matrix", mine, "--backend", "eager", "--list") == OK
+    capsys.readouterr()
+    (found,) = refused(capsys, "--backend", "fnn")
+    assert "unknown back end 'fnn'. Did you mean 'fn'?" in found
+
+
+def test_a_back_end_that_cannot_be_had(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused before anything runs: CUDA without CUDA, kernels without a compiler, a device it does not run on."""
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: False)
+    monkeypatch.setattr("bench.native.problem", lambda: "no C++ kernels: no C++ compiler found")
+    for name in ("triton", "graph"):
+        assert f"back end {name} needs CUDA" in refused(capsys, "--backend", name)[0]
+    assert refused(capsys, "--backend", "cpp")[-1] == "error: no C++ kernels: no C++ compiler found"
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: True)
+    assert "runs on cpu alone" in refused(capsys, "--backend", "cpp", "--device", "cuda")[0]
+    assert "runs on cuda alone" in refused(capsys, "--backend", "triton", "--device", "cpu")[0]
+
+
+def test_a_back_end_brings_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is CUDA, a back end of one kind of device is planned there alone."""
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: True)
+    seen: list[set[str]] = []
+    monkeypatch.setattr(matrix, "run", lambda matrix, todo, _: seen.append({spec.device for spec in todo.runs}) or OK)
+    for name in ("triton", "cpp", "fn"):
+        assert front("--backend", name) == OK
+    assert seen == [{"cuda"}, {"cpu"}, {"cpu", "cuda"}]
+
+
+def test_kernels_are_built_before_the_workers_start(
+    mine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The front door says that it builds, and once why there is nothing to run; an automatic choice goes on."""
+    monkeypatch.setattr(matrix, "run", lambda *_: OK)
+    monkeypatch.setattr("bench.native.ready", lambda: False)
+    monkeypatch.setattr("bench.native.problem", lambda: "no C++ kernels: no C++ compiler found")
+    assert front("--matrix", mine, "--device", "cpu") == OK
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "building the C++ kernels: once, for less than a minute",
+        "warning: no C++ kernels: no C++ compiler found; slower back ends are used",
+    ]
+    assert said.out == ""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -274,63 +342,6 @@ def test_absent_data_are_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (store,) = stores(tmp_path)
     assert [row["status"] for row in store.rows()] == ["skipped"]
     assert len(store.path.read_text().splitlines()) == 1
-
-
-def test_timing_by_itself(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """python -m bench.timing keeps one time a configuration, paired with nn.LSTM, and does none twice."""
-    words = ["--matrix", str(mine), "--results", str(tmp_path), "--rounds", "3", "--architecture", "lstm"]
-    assert timing.main(words) == OK
-    (store,) = stores(tmp_path)
-    rows = store.rows()
-    assert len(rows) == 2
-    for row in rows:
-        assert row["pairs"] == 3
-        assert row["ms_min"] <= row["ms"]
-        assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
-        assert row["reference_ms"] > 0
-    capsys.readouterr()
-    assert timing.main(words) == OK
-    assert capsys.readouterr().out == ""
-    assert timing.main(["--rounds", "0"]) == BAD_INPUT
-
-
-def test_the_reference_is_plain_lstm() -> None:
-    """A configuration is paired with nn.LSTM of its own depth and directions, no stabilisation, Adam."""
-    from toys import tiny
-
-    from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
-
-    for name, architecture in ARCHITECTURES.items():
-        spec = tiny(architecture=architecture, stabilisation=STABILISATIONS["relu"], optimizer=OPTIMIZERS["nadam"])
-        other = timing.reference(spec)
-        assert (other.architecture.cell, other.architecture.attention) == ("lstm", False), name
-        assert other.architecture.depth == architecture.depth
-        assert other.architecture.bidirectional == architecture.bidirectional
-        assert other.stabilisation == STABILISATIONS["none"]
-        assert other.optimizer == OPTIMIZERS["adam"]
-
-
-def test_a_recipe_that_diverges_can_be_timed() -> None:
-    """A time is one of arithmetic: a learning rate under which the loss is soon not finite makes no difference."""
-    from toys import tiny
-
-    from bench.axes import OPTIMIZERS, STABILISATIONS
-
-    wild = tiny(
-        stabilisation=STABILISATIONS["relu"], optimizer=replace(OPTIMIZERS["momentum"], lr=10.0, momentum=0.999)
-    )
-    step, backend, _ = timing.stepper(wild, None)
-    assert backend == "eager"
-    assert all(step() > 0 for _ in range(40))
-
-
-def test_rounds_take_every_step_once_in_changing_order() -> None:
-    """Within a round each function runs once; over rounds no one is always first."""
-    order: list[str] = []
-    taken = timing.rounds(20, lambda: order.append("a") or 1.0, lambda: order.append("b") or 2.0)
-    assert taken == [(1.0, 2.0)] * 20
-    firsts = order[::2]
-    assert 0 < firsts.count("a") < 20
 
 
 def test_durations_read_well() -> None:

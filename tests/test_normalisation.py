@@ -8,7 +8,8 @@ from torch import nn
 
 from bench.cells import LSTM
 from bench.core import eager
-from bench.normalisation import FEWEST, Recurrent
+from bench.normalisation import FEWEST, Recurrent, Units
+from bench.spec import Stabilisation
 
 
 def test_rows_are_normalised() -> None:
@@ -17,6 +18,18 @@ def test_rows_are_normalised() -> None:
     y = norm(5 + 3 * torch.randn(64, 4), 1, None)
     torch.testing.assert_close(y.mean(0), torch.zeros(4), atol=1e-6, rtol=0)
     torch.testing.assert_close(y.std(0, correction=0), torch.full((4,), 0.1), atol=1e-4, rtol=0)
+
+
+def test_units_are_normalised() -> None:
+    """Layer normalisation gives each row mean 0 and standard deviation gamma, in training and after, row by row."""
+    norm = Units(64)
+    nn.init.constant_(norm.gamma, 0.5)
+    x = 5 + 3 * torch.randn(4, 64)
+    y = norm(x, 0, None)
+    torch.testing.assert_close(y.mean(1), torch.zeros(4), atol=1e-6, rtol=0)
+    torch.testing.assert_close(y.std(1, correction=0), torch.full((4,), 0.5), atol=1e-4, rtol=0)
+    assert torch.equal(norm.eval()(x, 0, None), y)
+    torch.testing.assert_close(norm(x[:1], 0, None), y[:1])
 
 
 def test_equals_torch_batch_norm() -> None:
@@ -92,7 +105,7 @@ def test_a_few_rows_are_normalised_by_the_population(left: int) -> None:
 def test_recurrent_bn_follows_cooijmans() -> None:
     """Equations 6-8 of Cooijmans et al. 2016 written out: BN on W_h h, on W_x x and on c, gamma 0.1, bias apart."""
     torch.manual_seed(0)
-    cell = LSTM(2, 3, "tanh", "recurrent", time=5)
+    cell = LSTM(2, 3, Stabilisation(batch_norm="recurrent"), time=5)
     gains = [float(norm.gamma[0].detach()) for norm in cell.modules() if isinstance(norm, Recurrent)]
     assert gains == pytest.approx([0.1] * 3)
 
@@ -101,7 +114,7 @@ def test_recurrent_bn_follows_cooijmans() -> None:
 
     x = torch.randn(5, 8, 2)
     h, c = torch.randn(8, 3), torch.randn(8, 3)
-    y, _ = eager(cell, x, (h, c))
+    y, _ = eager([cell], x, (h, c))
     w = cell.weights
     for t in range(5):
         gates = bn(h @ w.weight_hh_l0.t()) + bn(x[t] @ w.weight_ih_l0.t()) + w.bias_ih_l0 + w.bias_hh_l0
@@ -114,7 +127,7 @@ def test_recurrent_bn_follows_cooijmans() -> None:
 def test_input_bn_follows_laurent() -> None:
     """Laurent et al. 2015: W_x x is normalised over batch and time together, the recurrent part is left alone."""
     torch.manual_seed(0)
-    cell = LSTM(2, 3, "tanh", "input", time=5)
+    cell = LSTM(2, 3, Stabilisation(batch_norm="input"), time=5)
     x = torch.randn(5, 8, 2)
     z = (x @ cell.weights.weight_ih_l0.t()).flatten(0, 1)
     z = ((z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt()).view(5, 8, 12) + cell.weights.bias_ih_l0

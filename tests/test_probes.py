@@ -10,6 +10,8 @@ from torch import nn
 from toys import Labels, Symbols, network
 
 from bench import probes
+from bench.cells import Now
+from bench.noise import Noise
 from bench.spec import Architecture, Stabilisation
 from bench.train import Fit
 from tasks.base import Batch
@@ -52,7 +54,7 @@ def test_norms_are_those_of_autograd() -> None:
     cell, x = model.cells[0], batch.x.transpose(0, 1)
     states, state = [], cell.initial(x)
     for t, z in enumerate(cell.project(x, None)):
-        state = cell.step(z, state, t, None)
+        state = cell.step(z, state, Now(t, None, cell.recurrent_weight(), Noise(keep=(None, None))))
         state[0].retain_grad()
         states.append(state[0])
     task.loss(model.head(states[-1]), batch).backward()

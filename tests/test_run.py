@@ -13,9 +13,11 @@ from toys import tiny
 import tasks
 from bench import run as room
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
+from bench.core import PREFERENCE, obstacle
 from bench.execute import here, in_processes, run_one
+from bench.plan import DEVICES, ONLY
 from bench.record import decode, encode
-from bench.spec import Architecture, RunSpec, Stabilisation
+from bench.spec import Architecture, Backend, RunSpec, Stabilisation
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_a_record_tells_the_whole_story() -> None:
     """Resolved values, task, curve from step 0, back end, weights, probes, machine, versions; and it is one line."""
     record = room.run_one(tiny())
     assert decode(encode(record))["weights"] == record.weights
-    assert record.backend == "fused"
+    assert record.backend in PREFERENCE["cpu"]
     assert [point["step"] for point in record.curve] == [0, 5, 10]
     assert set(record.curve[0]) == {"step", "train", "valid", "test"}
     assert record.task["fingerprint"] == room.loaded("series/mackey-glass", None)[1]
@@ -100,6 +102,28 @@ def test_a_record_tells_the_whole_story() -> None:
     for side in ("start", "end"):
         assert len(record.probes["gradient"][side]["norms"]) == 32
     assert record.probes["gap"]["step"] == record.best_step
+
+
+@pytest.mark.parametrize("name", ["fused", "eager"])
+def test_a_back_end_that_was_asked_for_runs(name: Backend) -> None:
+    """The record says which one was asked for and which one ran."""
+    record = room.run_one(tiny(backend=name))
+    assert (record.status, record.backend, record.spec["backend"]) == ("ok", name, name)
+
+
+@pytest.mark.parametrize("name", ONLY)
+def test_a_back_end_of_one_device_refuses_the_other(name: Backend) -> None:
+    """What the plan knows without torch of the devices of a back end is what the back end says."""
+    (other,) = set(DEVICES) - {ONLY[name]}
+    cells = room.network(tiny(), room.loaded("series/mackey-glass", None)[0]).cells
+    assert obstacle(name, cells, torch.device(other)) is not None
+
+
+def test_a_back_end_that_cannot_is_a_skipped_row() -> None:
+    """Cells that the back end asked for does not compute are skipped with its reason: nothing has failed."""
+    record = room.run_one(tiny(backend="fused", stabilisation=STABILISATIONS["hardtanh"]))
+    assert record.status == "skipped"
+    assert "back end fused: torch's own layer computes plain cells alone" in record.reason
 
 
 def test_divergence_is_a_record_with_its_step() -> None:

@@ -1,14 +1,56 @@
-"""torch's own layer: oneDNN on the CPU, cuDNN on CUDA. Only for cells it computes exactly (`cell.fused`)."""
+"""torch's own layer: oneDNN on the CPU, cuDNN on CUDA. Only for cells it computes exactly (`obstacle`)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from bench.cells.base import Cell, State
+from bench.normalisation import Plain
+from bench.sequences import reverse
+
+_LAYERS: dict[str, Any] = {
+    "LSTM": torch._VF.lstm,  # type: ignore[attr-defined]
+    "GRU": torch._VF.gru,  # type: ignore[attr-defined]
+    "RNN_TANH": torch._VF.rnn_tanh,  # type: ignore[attr-defined]
+    "RNN_RELU": torch._VF.rnn_relu,  # type: ignore[attr-defined]
+}
+"""What nn.LSTM and its kin call with their weights: called here, so that weight drop can hand over its own."""
 
 
-def fused(cell: Cell, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+def obstacle(cell: Cell) -> str | None:
+    """Why torch's own layer does not compute exactly this cell. Weight drop is no hindrance: it is done before."""
+    r = cell.recipe
+    noisy = r.recurrent_dropout or r.zoneout or (r.zoneout_memory and cell.states > 1)
+    if cell.activation in cell.exact and isinstance(cell.input_norm, Plain) and not noisy:
+        return None
+    return "torch's own layer computes plain cells alone, without another activation, normalisation or noise"
+
+
+def layer(
+    cells: Sequence[Cell], x: Tensor, state: State | None = None, lengths: Tensor | None = None
+) -> tuple[Tensor, State]:
     """All hidden states and the last state, see `core.scan`."""
-    start = None if state is None else tuple(part.unsqueeze(0) for part in state)
-    y, last = cell.weights(x, start[0] if start and cell.states == 1 else start)
-    return y, tuple(part.squeeze(0) for part in (last if cell.states > 1 else (last,)))
+    starts = [cells[0].initial(x) if state is None else state, *(cell.initial(x) for cell in cells[1:])]
+    ragged = len(cells) > 1 and lengths is not None
+    if ragged:  # the second direction begins where each sequence ends: two layers, one of which reads it turned round
+        y, last = _layer(cells[:1], x, starts[:1])
+        back, _ = _layer(cells[1:], reverse(x, lengths), starts[1:])
+        return torch.cat([y, reverse(back, lengths)], dim=2), last
+    return _layer(cells, x, starts)
+
+
+def _layer(cells: Sequence[Cell], x: Tensor, starts: Sequence[State]) -> tuple[Tensor, State]:
+    """One call of torch's layer, both directions in one; the last state is the first direction's."""
+    flat = []
+    for c in cells:
+        flat += [c.weight("weight_ih"), c.recurrent_weight(), c.weight("bias_ih"), c.weight("bias_hh")]
+    start = tuple(torch.stack(parts) for parts in zip(*starts, strict=True))
+    twin = cells[0].weights
+    run = _LAYERS[twin.mode]
+    hx = start if len(start) > 1 else start[0]
+    y, *last = run(x, hx, flat, True, 1, 0.0, twin.training, len(cells) > 1, False)
+    return y, tuple(part[0] for part in last)

@@ -25,10 +25,10 @@ from bench.execute import in_processes, run_one
 from bench.matrices import QUICK
 from bench.network import Network, Shape
 from bench.optimizers import build
+from bench.pairs import rounds
 from bench.plan import Filters, plan
 from bench.rng import stream
 from bench.spec import Architecture, Budget, Stabilisation
-from bench.timing import rounds
 from bench.train import fit
 from tasks.base import Batch, Sequences, Tally
 from tasks.cards import Card
@@ -149,21 +149,8 @@ def test_cell_against_lstm(benchmark: BenchmarkFixture, name: str, recipe: str) 
     """Forward and backward of one layer over nn.LSTM of the same shape."""
     x = torch.randn(TIME, BATCH, INPUTS)
     setting = STABILISATIONS[recipe]
-    cell, twin = CELLS[name](INPUTS, HIDDEN, setting.activation, setting.batch_norm, TIME), nn.LSTM(INPUTS, HIDDEN)
-    compare(benchmark, lambda: scan(cell, x)[0].sum().backward(), lambda: twin(x)[0].sum().backward(), 15)
-
-
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adam"])
-def test_optimizer_against_adam(benchmark: BenchmarkFixture, name: str) -> None:
-    """One step over fused Adam's, on the weights of the series workload."""
-
-    def stepper(rule: str) -> Callable[[], object]:
-        weights = list(nn.LSTM(INPUTS, HIDDEN, LAYERS).parameters())
-        for weight in weights:
-            weight.grad = torch.randn_like(weight)
-        return build(OPTIMIZERS[rule], weights).step
-
-    compare(benchmark, stepper(name), stepper("adam"), 200)
+    cell, twin = CELLS[name](INPUTS, HIDDEN, setting, TIME), nn.LSTM(INPUTS, HIDDEN)
+    compare(benchmark, lambda: scan([cell], x)[0].sum().backward(), lambda: twin(x)[0].sum().backward(), 15)
 
 
 def test_feeding(benchmark: BenchmarkFixture) -> None:
