@@ -222,6 +222,3 @@ def test_older_times_are_still_read() -> None:
     found = [frame.frames("some", [asdict(run), time]).times for time in (old, new)]
     assert len(found[0]) == 1
     assert found[0].equals(found[1])
-    (committed,) = stores(ROOT / "results", "small")
-    assert any(row["kind"] == "time" and "first_ms" not in row for row in committed.rows())
-    assert len(frame.load(ROOT / "results", "small").times)

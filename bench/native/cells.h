@@ -39,20 +39,26 @@ static inline void zone_back(int from, int to, const std::uint8_t* stay, T share
   else each(from, to, [=](int j) { T all = d[j]; d[j] = share * all; fresh[j] = all - share * all; });
 }
 
-template <class T, class Act> struct RNN {
+// A cell whose only state is h: `write` makes all of it.
+template <class T> struct Memoryless {
+  static constexpr bool MEMORY = false;
+
+  static void output(const Row<T>&, int, int) {}
+
+  FLAT static void output_back(const Row<T>& s, int from, int to) {
+    each(from, to, [=](int j) { s.dh[j] += s.dy[j]; });
+    zone_back(from, to, s.stay_h, s.keep_h, s.dh, s.e);
+  }
+};
+
+template <class T, class Act> struct RNN : Memoryless<T> {
   static constexpr int GATES = 1;
-  static constexpr bool MEMORY = false, BRACKET = false;
+  static constexpr bool BRACKET = false;
 
   FLAT static void write(const Row<T>& s, int from, int to) {
     each(from, to, [=](int j) { s.a[j] = s.h[j] = Act::value(s.a[j]); });
     if (s.update) each(from, to, [=](int j) { s.h[j] = s.update[j] ? s.h[j] * s.written : T(0); });
     zone(from, to, s.stay_h, s.keep_h, s.hp, s.h, s.h);
-  }
-  FLAT static void output(const Row<T>&, int, int) {}
-
-  FLAT static void output_back(const Row<T>& s, int from, int to) {
-    each(from, to, [=](int j) { s.dh[j] += s.dy[j]; });
-    zone_back(from, to, s.stay_h, s.keep_h, s.dh, s.e);
   }
   FLAT static void write_back(const Row<T>& s, int from, int to) {
     if (s.update) each(from, to, [=](int j) { s.e[j] = s.update[j] ? s.e[j] * s.written : T(0); });
@@ -61,9 +67,9 @@ template <class T, class Act> struct RNN {
 };
 
 // r, u, n as in torch.nn.GRU: h = n + u (h' - n), n = act(z_n + r m).
-template <class T, class Act> struct GRU {
+template <class T, class Act> struct GRU : Memoryless<T> {
   static constexpr int GATES = 3;
-  static constexpr bool MEMORY = false, BRACKET = true;
+  static constexpr bool BRACKET = true;
 
   FLAT static void write(const Row<T>& s, int from, int to) {
     T *r = s.a, *u = r + s.hidden, *n = u + s.hidden;
@@ -76,12 +82,6 @@ template <class T, class Act> struct GRU {
       each(from, to, [=](int j) { T w = s.update[j] ? n[j] * s.written : T(0); s.h[j] = w + u[j] * (s.hp[j] - w); });
     else each(from, to, [=](int j) { s.h[j] = n[j] + u[j] * (s.hp[j] - n[j]); });
     zone(from, to, s.stay_h, s.keep_h, s.hp, s.h, s.h);
-  }
-  FLAT static void output(const Row<T>&, int, int) {}
-
-  FLAT static void output_back(const Row<T>& s, int from, int to) {
-    each(from, to, [=](int j) { s.dh[j] += s.dy[j]; });
-    zone_back(from, to, s.stay_h, s.keep_h, s.dh, s.e);
   }
   FLAT static void write_back(const Row<T>& s, int from, int to) {
     const T *r = s.a, *u = r + s.hidden, *n = u + s.hidden;
