@@ -20,7 +20,6 @@ from bench.record import TimeRecord, stores
 from bench.witness import Processors, Reading, between
 from report import frame
 
-ROOT = Path(__file__).parents[1]
 NEW = ("first_ms", "others", "steal", "faults", "kernels", "cuda")
 """Fields that a time did not have when the first results were committed."""
 
