@@ -65,10 +65,7 @@ template <class T, class Cell> class Batchwise {  // one direction, on the units
       for (int b = 0; b < B; b++) {
         const Row<T> row = w_.at_back(t, b, nullptr, e.data() + std::size_t(b) * H);
         Cell::output_back(row, from_, to_);
-        if (Cell::MEMORY) {
-          T* shift = w_.of(s.dshift_c, H);
-          each(from_, to_, [=](int j) { shift[j] += row.e[j]; });
-        }
+        if (Cell::MEMORY) add(row.e, w_.of(s.dshift_c, H), from_, to_);
       }
       if (Cell::MEMORY) {
         columns.from = from_, columns.to = to_;

@@ -64,7 +64,8 @@ template <class T, class Cell> struct Way {
     return r;
   }
 
-  // The columns of W h that belong to units [from, to) of gates [first, last): forward W^T, backward W itself.
+  // What a state is multiplied by: columns [first, first + count) of W^T. What gradients of gates are: rows of W from
+  // `gate_rows`, `gate_count` of them, and its columns from `from`.
   Panels<T> forward_panels(int first, int count) const {
     const T* w = of(s.weight, std::int64_t(G) * H);
     return Panels<T>(H, count, [=](int k, int n) { return w[std::int64_t(first + n) * H + k]; });
