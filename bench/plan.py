@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS, stabilisation
 from bench.names import unknown
+from bench.sense import nonsense
 from bench.spec import Backend, Budget, Matrix, Names, RunSpec
 from tasks.cards import TASKS, matching
 
@@ -152,8 +153,8 @@ def plan(matrix: Matrix, filters: Filters, devices: Sequence[str]) -> Plan:
                     seed,
                     matrix.backend,
                 )
-                if spec.architecture.bidirectional and card.causal:
-                    found.skipped.append((spec, "a bidirectional network would see the symbols it has to predict"))
+                if (why := nonsense(spec.architecture, spec.stabilisation, card)) is not None:
+                    found.skipped.append((spec, why))
                 else:
                     found.runs.append(spec)
     order = list(TASKS)

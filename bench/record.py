@@ -53,6 +53,8 @@ class RunRecord:
     backend: str | None = None  # which back end of bench.core ran the recurrence
     weights: str | None = None  # sha256 of the scored weights
     probes: dict[str, Any] = field(default_factory=dict)  # see bench.probes
+    certificate: dict[str, Any] = field(default_factory=dict)  # see bench.certificate: what the techniques did
+    tuning: dict[str, Any] = field(default_factory=dict)  # see bench.tune: budget, space and chosen values
     task: dict[str, Any] = field(default_factory=dict)  # name, version, fingerprint, metric, better, unit
     cost: dict[str, float | None] = field(
         default_factory=dict

@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args
 from bench import PROTOCOL
 
 CellName = Literal["rnn", "irnn", "lstm", "peephole", "gru"]
+Initial = Literal["uniform", "orthogonal", "identity"]
+Schedule = Literal["constant", "step", "plateau", "cosine", "one-cycle"]
 Activation = Literal["tanh", "relu", "leaky-relu", "hardtanh"]
 BatchNorm = Literal["input", "recurrent"]
 DropoutKind = Literal["layers", "variational"]
@@ -55,14 +57,19 @@ class Architecture:
     depth: int = 1  # bench.network
     bidirectional: bool = False  # bench.network
     attention: bool = False  # bench.attention
+    residual: bool = False  # bench.network: a layer's input is added to its output, where their widths agree
 
     def problems(self) -> list[str]:
-        return [
+        found = [
             *_choice("cell", self.cell, CellName),
             *_whole("depth", self.depth, 1, 16),
             *_flag("bidirectional", self.bidirectional),
             *_flag("attention", self.attention),
+            *_flag("residual", self.residual),
         ]
+        if self.residual is True and self.depth == 1:
+            found.append("residual needs a depth of 2 or more: the first layer has no input of its own width")
+        return found
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,36 @@ class Stabilisation:
 
     clip_norm: float | None = None  # bench.train
     clip_value: float | None = None  # bench.train
+    agc: float | None = None  # bench.clipping: largest norm of a unit's gradient, over the norm of its weights
+    autoclip: float | None = None  # bench.clipping: the percentile of past norms that is the threshold
     batch_norm: BatchNorm | None = None  # bench.cells
     layer_norm: bool = False  # bench.cells
+    weight_norm: bool = False  # bench.cells: rows of W_hh and W_ih as a direction and a length
     activation: Activation = "tanh"  # bench.cells
+    initial: Initial = "uniform"  # bench.initial: of each gate's block of W_hh
+    forget_bias: float | None = None  # bench.initial: the sum of both of torch's biases
+    chrono: bool = False  # bench.initial: forget and input biases for memories up to the task's length
+    bptt: int | None = None  # bench.network: steps after which the gradient is cut
+    gradient_noise: float = 0.0  # bench.noise: eta, the variance at the first update
     dropout: float = 0.0  # bench.dropout: probability of dropping a unit
     dropout_kind: DropoutKind = "layers"  # bench.dropout: a new mask each step, or one mask a sequence
     recurrent_dropout: float = 0.0  # bench.noise: probability that a unit's candidate is not written
     zoneout: float = 0.0  # bench.noise: probability that a unit of h keeps its value
     zoneout_memory: float = 0.0  # bench.noise: the same for the LSTM's c
     weight_drop: float = 0.0  # bench.noise: probability of dropping a recurrent weight for one batch
+    weight_noise: float = 0.0  # bench.noise: standard deviation of what is added to every weight for one batch
+    embedding_dropout: float = 0.0  # bench.dropout: probability of dropping a symbol's whole row for one batch
+    tied: bool = False  # bench.network: the head's matrix is the embedding
     l2: float = 0.0  # bench.train: coupled, added to the gradient of weight matrices
+    decay: float = 0.0  # bench.train: decoupled, taken from weight matrices beside the update, times the rate
+    activation_penalty: float = 0.0  # bench.penalties: AR, alpha
+    temporal_penalty: float = 0.0  # bench.penalties: TAR, beta
+    label_smoothing: float = 0.0  # bench.penalties: share of the target spread over all classes
+    spec_augment: bool = False  # bench.augment: bands and spans of a training spectrogram masked
+    jitter: float = 0.0  # bench.augment: standard deviation of noise on the values of a series
+    scaling: float = 0.0  # bench.augment: standard deviation of a factor on each variate of a window
+    ema: float | None = None  # bench.averages: decay of the average of weights that is scored
+    swa: float | None = None  # bench.averages: the share of the updates after which weights are averaged
     patience: int | None = None  # bench.train: evaluations without a better validation loss
 
     def problems(self) -> list[str]:
@@ -93,16 +120,48 @@ class Stabilisation:
             *_between("zoneout", self.zoneout, 0, 0.95),
             *_between("zoneout_memory", self.zoneout_memory, 0, 0.95),
             *_between("weight_drop", self.weight_drop, 0, 0.95),
+            *_flag("weight_norm", self.weight_norm),
+            *_choice("initial", self.initial, Initial),
+            *_flag("chrono", self.chrono),
+            *_between("gradient_noise", self.gradient_noise, 0, 10),
+            *_between("weight_noise", self.weight_noise, 0, 10),
+            *_between("embedding_dropout", self.embedding_dropout, 0, 0.95),
+            *_flag("tied", self.tied),
             *_between("l2", self.l2, 0, 1),
+            *_between("decay", self.decay, 0, 10),
+            *_between("activation_penalty", self.activation_penalty, 0, 1_000),
+            *_between("temporal_penalty", self.temporal_penalty, 0, 1_000),
+            *_between("label_smoothing", self.label_smoothing, 0, 0.95),
+            *_flag("spec_augment", self.spec_augment),
+            *_between("jitter", self.jitter, 0, 10),
+            *_between("scaling", self.scaling, 0, 10),
         ]
         if self.clip_norm is not None:
             found += _between("clip_norm", self.clip_norm, 0, 1e6, open_low=True)
         if self.clip_value is not None:
             found += _between("clip_value", self.clip_value, 0, 1e6, open_low=True)
+        if self.agc is not None:
+            found += _between("agc", self.agc, 0, 1e3, open_low=True)
+        if self.autoclip is not None:
+            found += _between("autoclip", self.autoclip, 0, 100, open_low=True)
+        if self.forget_bias is not None:
+            found += _between("forget_bias", self.forget_bias, -100, 100)
+        if self.bptt is not None:
+            found += _whole("bptt", self.bptt, 1, 1_000_000)
+        if self.ema is not None:
+            found += _between("ema", self.ema, 0, 0.999999, open_low=True)
+        if self.swa is not None:
+            found += _between("swa", self.swa, 0, 0.99)
         if self.batch_norm is not None:
             found += _choice("batch_norm", self.batch_norm, BatchNorm)
         if self.layer_norm is True and self.batch_norm is not None:
             found.append("layer_norm and batch_norm normalise the same products: choose one")
+        if self.chrono is True and self.forget_bias is not None:
+            found.append("chrono and forget_bias set the same biases: choose one")
+        if self.bptt is not None and self.batch_norm == "recurrent":
+            found.append("bptt and recurrent batch_norm: a cut would begin the count of time steps anew")
+        if self.ema is not None and self.swa is not None:
+            found.append("ema and swa both say which average of weights is scored: choose one")
         if self.patience is not None:
             found += _whole("patience", self.patience, 1, 10_000)
         return found
@@ -125,7 +184,10 @@ class Optimizer:
     rule: Rule  # bench.optimizers
     lr: float  # bench.optimizers
     momentum: float = 0.0  # bench.optimizers: sgd only
-    decay: float = 0.0  # bench.optimizers: adamw only, decoupled
+    decay: float = 0.0  # bench.optimizers: decoupled, of the rules that have it
+    nonmono: int | None = None  # bench.averages: evaluations without a better validation loss before ASGD begins
+    schedule: Schedule = "constant"  # bench.schedules: of the learning rate, over the budget's updates
+    warmup: float = 0.0  # bench.schedules: the share of the updates over which the rate rises to its value
 
     def problems(self) -> list[str]:
         return [
@@ -133,6 +195,9 @@ class Optimizer:
             *_between("lr", self.lr, 0, 10, open_low=True),
             *_between("momentum", self.momentum, 0, 0.999),
             *_between("decay", self.decay, 0, 1),
+            *([] if self.nonmono is None else _whole("nonmono", self.nonmono, 1, 10_000)),
+            *_choice("schedule", self.schedule, Schedule),
+            *_between("warmup", self.warmup, 0, 0.9),
         ]
 
 
@@ -186,6 +251,7 @@ class RunSpec:
     device: str
     seed: int
     backend: Backend = "auto"  # bench.run: the back end asked for; the record says which one ran
+    tuned: int = 0  # bench.tune: trials that chose the settings; 0 where they are those of the tables
 
     @property
     def configuration(self) -> str:
@@ -213,6 +279,7 @@ class RunSpec:
             "device": self.device,
             "seed": self.seed,
             **({} if self.backend == "auto" else {"backend": self.backend}),
+            **({"tuned": self.tuned} if self.tuned else {}),
         }
 
     @property

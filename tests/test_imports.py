@@ -18,6 +18,7 @@ STANDARD_LIBRARY_ONLY = (
     "bench/axes.py",
     "bench/matrices.py",
     "bench/names.py",
+    "bench/sense.py",
     "tasks/cards.py",
 )
 
