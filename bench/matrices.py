@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bench.axes import ARCHITECTURES, BASELINE, OPTIMIZERS, STABILISATIONS
-from bench.spec import Block, Budget, Matrix
-from tasks.cards import TASKS, matching
+from bench.spec import Block, Budget, Matrix, Optimizer, Stabilisation
+from tasks.cards import STUDIED, TASKS, matching
 
-EMBEDDED = tuple(name for name, card in TASKS.items() if card.synthetic)
-REAL = tuple(name for name, card in TASKS.items() if not card.synthetic)
+EMBEDDED = tuple(
+    name for name, card in TASKS.items() if card.synthetic and card.study is None and card.family != "memory"
+)
+REAL = tuple(name for name, card in TASKS.items() if not card.synthetic and card.study is None)
 
 
 def _first(names: Iterable[str], baseline: str) -> tuple[str, ...]:
@@ -72,16 +74,18 @@ QUICK = Matrix(
 
 HOUR = 3_600
 
+_ALONE = {24: 42_640, 48: 46_098, 96: 37_054, 168: 43_970, 336: 73_600, 720: 111_968}
 _ETT = {24: 61_560, 48: 41_740, 96: 66_464, 168: 84_604, 336: 167_700, 720: 347_211}  # horizon -> parameters
 
 
 def _ett(steps: int, evaluate: int) -> dict[str, Budget]:
-    """Both ETT tasks at every horizon: the head grows with the horizon, so the budget does."""
-    return {
-        f"series/{name}/{horizon}": Budget(size, 32, steps, evaluate, curve=500, seconds=HOUR, rate=0.1)
-        for name in ("etth1", "ettm1")
-        for horizon, size in _ETT.items()
-    }
+    """The ETT tasks at every horizon: the head grows with the horizon, so the budget does."""
+
+    def budget(size: int) -> Budget:
+        return Budget(size, 32, steps, evaluate, curve=500, seconds=HOUR, rate=0.1)
+
+    several = {f"series/{name}/{horizon}": budget(_ETT[horizon]) for name in ("etth1", "ettm1") for horizon in _ETT}
+    return {**several, **{f"series/etth1-univariate/{horizon}": budget(size) for horizon, size in _ALONE.items()}}
 
 
 _STANDARD = {
@@ -113,8 +117,7 @@ STANDARD = Matrix(
             "speech/fsdd-connected",
             "language/warandpeace",
             "language/wikitext2",
-            *matching("series/etth1"),
-            *matching("series/ettm1"),
+            *(name for pattern in ("series/etth1", "series/ettm1") for name in matching(pattern, REAL)),
         ),
     ),
     seeds=(0, 1, 2, 3, 4),
@@ -158,4 +161,97 @@ PLAIN = Matrix(
     },
 )
 
-MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (QUICK, SMALL, PLAIN, STANDARD, FULL)}
+MEMORY = Matrix(
+    name="memory",
+    summary="adding problem and copy memory: the longest T that each technique solves; 3 seeds",
+    blocks=(
+        Block(
+            ("memory/adding/50", "memory/adding/100", "memory/adding/200", "memory/adding/400", "memory/copy/50"),
+            ("lstm", "rnn", "irnn", "gru", "peephole", "stacked-2", "attention", "bilstm"),
+            (
+                *("none", "clip-1", "orthogonal", "forget-1", "chrono", "batch-norm", "recurrent-bn", "layer-norm"),
+                *("relu", "zoneout"),
+            ),
+            ("adam",),
+            star=True,
+        ),
+        Block(
+            ("memory/adding/50", "memory/adding/100", "memory/adding/200", "memory/adding/400", "memory/copy/50"),
+            ("rnn",),
+            ("clip-1", "orthogonal", "batch-norm", "relu"),
+            ("adam",),
+        ),
+    ),
+    seeds=(0, 1, 2),
+    budgets={
+        "memory/adding": Budget(8_180, batch=32, steps=2_000, evaluate=100, curve=256, seconds=HOUR),
+        "memory/copy": Budget(11_200, batch=32, steps=2_000, evaluate=100, curve=256, seconds=HOUR),
+    },
+    stabilisations={"clip-1": Stabilisation(clip_norm=1.0)},  # Le, Jaitly & Hinton 2015 search 1, 10, 100, 1000
+)
+
+OVERFITTING = Matrix(
+    name="overfitting",
+    summary="a tenth, 30 % and all of the training data, and shuffled labels, under each regulariser; 3 seeds",
+    blocks=(
+        Block(
+            tuple(name for base in STUDIED for name in matching(base)),
+            ("lstm",),
+            ("none", "dropout", "variational", "zoneout", "weight-drop", "l2", "early-stop"),
+            ("adam",),
+        ),
+    ),
+    seeds=(0, 1, 2),
+    budgets={
+        "speech/digits": Budget(26_880, batch=32, steps=600, evaluate=50, curve=200, seconds=HOUR),
+        "speech/fsdd": Budget(53_000, batch=32, steps=600, evaluate=50, curve=150, seconds=HOUR, rate=0.5),
+        "language/grammar": Budget(22_760, batch=32, steps=600, evaluate=50, curve=64, seconds=HOUR),
+        "series/mackey-glass": Budget(10_200, batch=32, steps=600, evaluate=50, curve=200, seconds=HOUR),
+        "series/etth1/24": Budget(61_560, batch=32, steps=600, evaluate=50, curve=250, seconds=HOUR, rate=0.3),
+    },
+)
+
+_LEDGER_SERIES = tuple(
+    f"series/{name}/{horizon}" for name in ("etth1", "etth1-univariate") for horizon in (24, 48, 168)
+)
+
+LEDGER = Matrix(
+    name="ledger",
+    summary="the runs behind `python -m report ledger`: ours beside published numbers; 3 seeds",
+    blocks=(
+        Block(_LEDGER_SERIES, ("lstm",), ("clip+early-stop",), ("adam",)),
+        Block(("speech/fsdd", *matching("speech/fsdd-speakers")), ("bilstm",), ("clip",), ("adam",)),
+        Block(("memory/adding/150",), ("lstm",), ("clip-1",), ("adam",)),
+        Block(("memory/adding/150",), ("irnn", "rnn"), ("clip-1",), ("adam-slow",)),
+        Block(("memory/adding/500",), ("lstm",), ("clip-1", "clip-1+chrono"), ("adam-middle",)),
+        Block(("memory/copy/100",), ("lstm",), ("clip-1", "clip-1+chrono"), ("rmsprop-middle",)),
+    ),
+    seeds=(0, 1, 2),
+    budgets={
+        **_ett(steps=1_500, evaluate=100),
+        "speech/fsdd": Budget(150_000, batch=32, steps=800, evaluate=100, curve=300, seconds=HOUR, rate=0.3),
+        "speech/fsdd-speakers": Budget(150_000, batch=32, steps=800, evaluate=100, curve=300, seconds=HOUR, rate=0.3),
+        "memory/adding/150": Budget(17_473, batch=32, steps=4_000, evaluate=200, curve=256, seconds=HOUR),
+        "memory/adding/500": Budget(10_033, batch=32, steps=3_000, evaluate=150, curve=256, seconds=HOUR),
+        "memory/copy/100": Budget(19_785, batch=32, steps=4_000, evaluate=200, curve=256, seconds=HOUR),
+    },
+    stabilisations={"clip-1": Stabilisation(clip_norm=1.0)},
+    # the papers search rates for each network; these are the ones of three tried that work at these lengths
+    optimizers={
+        "adam-slow": Optimizer("adam", lr=0.001),
+        "adam-middle": Optimizer("adam", lr=0.003),
+        "rmsprop-middle": Optimizer("rmsprop", lr=0.003),
+    },
+)
+
+LIBRARY = Matrix(
+    name="library",
+    summary="every technique of the library once on embedded data, each tuned by 8 trials; 5 seeds",
+    blocks=(star("speech/digits", "language/grammar", "series/mackey-glass"),),
+    seeds=(0, 1, 2, 3, 4),
+    budgets={name: QUICK.budgets[name] for name in ("speech/digits", "language/grammar", "series/mackey-glass")},
+)
+
+MATRICES: dict[str, Matrix] = {
+    matrix.name: matrix for matrix in (QUICK, SMALL, PLAIN, LEDGER, MEMORY, OVERFITTING, LIBRARY, STANDARD, FULL)
+}

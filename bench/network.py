@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from bench.attention import Attention
 from bench.cells import CELLS, Cell, State
-from bench.core import choose, eager, scan
+from bench.core import NoBackend, choose, eager, scan
 from bench.dropout import Dropout
-from bench.rng import stream
+from bench.initial import initialise
+from bench.reference import MODELS
 from bench.sequences import mask
 from bench.spec import Architecture, Backend, Stabilisation
 from tasks.base import Batch, Task
@@ -36,11 +37,15 @@ class Shape:
 
 
 class Layer(nn.Module):
-    """One recurrent layer, with a second cell that reads from the end if bidirectional."""
+    """One recurrent layer, with a second cell that reads from the end if bidirectional.
 
-    def __init__(self, ahead: Cell, back: Cell | None, wanted: Backend = "auto") -> None:
+    With truncation (Williams & Peng 1990) the gradient is cut every `cut` steps: no state hands it on from one piece of
+    the sequence to the piece before. The states themselves go on, so every value stays what it is.
+    """
+
+    def __init__(self, ahead: Cell, back: Cell | None, wanted: Backend = "auto", cut: int | None = None) -> None:
         super().__init__()
-        self.ahead, self.back, self.wanted = ahead, back, wanted
+        self.ahead, self.back, self.wanted, self.cut = ahead, back, wanted, cut
         self.trace: list[Tensor] | None = None  # a list makes the next pass eager and collects its states (probes)
 
     @property
@@ -49,6 +54,17 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         """Outputs, (time, batch, hidden or 2 * hidden), and the forward direction's last state."""
+        if self.cut is None or not torch.is_grad_enabled():
+            return self._pass(x, state, lengths)
+        outputs = []
+        for piece in x.split(self.cut):  # without lengths: behind an end anything may stand
+            y, state = self._pass(piece, state, None)
+            state = tuple(part.detach() for part in state)
+            outputs.append(y)
+        assert state is not None, "a sequence has a step at least"
+        return torch.cat(outputs), state
+
+    def _pass(self, x: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         if self.trace is not None:
             return eager(self.cells, x, state, lengths, self.trace)
         return scan(self.cells, x, state, lengths, self.wanted)
@@ -58,7 +74,10 @@ class Network(nn.Module):
     """Embedding (symbols), recurrent layers, attention, linear head; weights drawn from the seed's own streams.
 
     Dropout stands after the embedding and after each layer. A weight's initial value depends on the seed, its name and
-    its shape alone, so that techniques start from the same point wherever their shapes agree.
+    its shape alone, so that techniques start from the same point wherever their shapes agree. A reference model stands
+    in the place of all layers. With residual connections (Kim, El-Khamy & Lee 2017) each layer but the first adds to
+    what it reads. Tied (Inan, Khosravi & Socher 2017; Press & Wolf 2017), the head's matrix is the embedding: the width
+    stays, so the network has fewer parameters than its budget.
     """
 
     def __init__(
@@ -71,52 +90,61 @@ class Network(nn.Module):
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        self.shape, self.width = shape, width
-        # from_pretrained: the weights are drawn in _initialise, once
-        empty = torch.empty(shape.inputs, width)
-        self.embed = nn.Embedding.from_pretrained(empty, freeze=False) if shape.symbols else None
-        self.dropout = Dropout(stabilisation.dropout, stabilisation.dropout_kind)
-        features = width if shape.symbols else shape.inputs
+        self.shape, self.width, self.residual = shape, width, architecture.residual
+        model, kind = MODELS.get(architecture.cell), CELLS.get(architecture.cell)
+        state = width if kind is None else kind.out(width)
+        # from_pretrained: the weights are drawn in initialise, once
+        self.embed = (
+            nn.Embedding.from_pretrained(torch.empty(shape.inputs, state), freeze=False) if shape.symbols else None
+        )
+        self.dropout = Dropout(stabilisation.dropout, stabilisation.dropout_kind, stabilisation.embedding_dropout)
+        self.wanted = backend
+        self.penalised = bool(stabilisation.activation_penalty or stabilisation.temporal_penalty)
+        self.top: tuple[Tensor, Tensor] | None = None  # of a training pass, where `penalised` (bench.penalties)
+        features = state if shape.symbols else shape.inputs
 
-        def cell(inputs: int) -> Cell:
-            return CELLS[architecture.cell](inputs, width, stabilisation, shape.time)
-
-        layers = []
-        for _ in range(architecture.depth):
-            layers.append(Layer(cell(features), cell(features) if architecture.bidirectional else None, backend))
-            features = width * (2 if architecture.bidirectional else 1)
+        layers: list[nn.Module] = []
+        if model is not None:
+            layers.append(model(features, width, architecture.depth, shape.time, self.dropout))
+            features = width
+        for _ in range(0 if kind is None else architecture.depth):
+            assert kind is not None
+            ahead = kind(features, width, stabilisation, shape.time)
+            back = kind(features, width, stabilisation, shape.time) if architecture.bidirectional else None
+            layers.append(Layer(ahead, back, backend, stabilisation.bptt))
+            features = state * (1 if back is None else 2)
         self.layers = nn.ModuleList(layers)
         self.attention = Attention(features, shape.causal) if architecture.attention else None
         self.head = nn.Linear(features, shape.outputs)
-        self._initialise(seed)
-
-    def _initialise(self, seed: int) -> None:
-        """torch's own distributions, each weight from its own stream: 1/sqrt(width) for cells, 1/sqrt(inputs) else."""
-        if next(self.parameters()).is_meta:  # only counted; and normal_ on meta loads torch's compiler
-            return
-        for name, weight in self.named_parameters():
-            generator = stream(seed, "init", name)
-            with torch.no_grad():
-                if name.startswith("embed."):
-                    weight.normal_(generator=generator)
-                elif "norm." not in name:
-                    owner = self.get_submodule(name.rpartition(".")[0])
-                    inputs = owner.in_features if isinstance(owner, nn.Linear) else self.width
-                    weight.uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
-        with torch.no_grad():
-            for cell in self.cells:
-                cell.settle()
+        if stabilisation.tied:
+            assert self.embed is not None, "bench.sense lets nobody tie what is not there"
+            self.head.weight = self.embed.weight
+        if not self.head.weight.is_meta:  # only counted; and normal_ on meta loads torch's compiler
+            initialise(self, width, stabilisation, shape.time, seed)
 
     @property
     def cells(self) -> list[Cell]:
         return [module for module in self.modules() if isinstance(module, Cell)]
 
     @property
+    def recurrent(self) -> bool:
+        """Whether there is a recurrence; the reference models have none."""
+        return isinstance(self.layers[0], Layer)
+
+    @property
     def backend(self) -> str:
-        """The back end of the recurrence: every cell of a network is of one kind."""
+        """The back end of the recurrence: every cell of a network is of one kind. Raises NoBackend."""
         layer = self.layers[0]
-        assert isinstance(layer, Layer)
+        if not isinstance(layer, Layer):
+            if self.wanted not in ("auto", "eager"):
+                raise NoBackend(f"back end {self.wanted}: a reference model has no recurrence; try auto")
+            return "eager"
         return choose(layer.cells, next(self.parameters()).device, layer.wanted)
+
+    @property
+    def hidden(self) -> list[nn.Parameter]:
+        """The weights of the hidden layers: neither embedding nor head."""
+        return list(self.layers.parameters())
 
     @cached_property
     def matrices(self) -> list[nn.Parameter]:
@@ -129,12 +157,14 @@ class Network(nn.Module):
         lengths = batch.lengths
         ragged = lengths if lengths is not None and int(lengths.min()) < len(x) else None
         if self.embed is not None:
-            x = self.dropout(self.embed(x))
+            x = self.dropout(self.dropout.embedded(self.embed, x))
         states = []
         for i, layer in enumerate(self.layers):
-            x, last = layer(x, state[i] if state else None, ragged)
-            x = self.dropout(x)
+            raw, last = layer(x, state[i] if state else None, ragged)
+            dropped = self.dropout(raw)
+            x = x + dropped if self.residual and i > 0 else dropped
             states.append(tuple(part.detach() for part in last))
+        self.top = (raw, dropped) if self.penalised and self.training else None
         return self._read(x, lengths, mask(x, ragged)), states
 
     def _read(self, x: Tensor, lengths: Tensor | None, valid: Tensor | None) -> Tensor:
@@ -152,9 +182,11 @@ class Network(nn.Module):
         else:
             index = (lengths - 1).to(x.device).view(1, -1, 1).expand(1, -1, x.shape[2])
             last = x.gather(0, index).squeeze(0)
-        if x.shape[2] == self.width:
+        top = self.layers[-1]
+        if not isinstance(top, Layer) or top.back is None:
             return last
-        return torch.cat([last[:, : self.width], x[0, :, self.width :]], dim=1)
+        half = x.shape[2] // 2
+        return torch.cat([last[:, :half], x[0, :, half:]], dim=1)
 
 
 def count(shape: Shape, architecture: Architecture, width: int) -> int:

@@ -1,4 +1,4 @@
-"""Noise on the recurrence: recurrent dropout, zoneout, weight drop. Drawn once a pass, outside the loop.
+"""Noise: recurrent dropout, zoneout and weight drop, drawn once a pass outside the loop; on weights; on gradients.
 
 A mask is a function of one 63-bit number and of the position alone, so that every back end and every device drops the
 same units; that number comes from torch's global generator (see bench.rng).
@@ -6,11 +6,13 @@ same units; that number comes from torch's global generator (see bench.rng).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import c_int64, c_uint64, c_void_p
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench import native
 from bench.sequences import reverse
@@ -105,3 +107,30 @@ def drop_weights(weight: Tensor, p: float, training: bool) -> Tensor:
         return weight
     written = bits(fresh(), tuple(weight.shape), 1 - p, weight.device)
     return weight * (written / (1 - p))
+
+
+@contextmanager
+def noisy_weights(weights: list[nn.Parameter], deviation: float) -> Iterator[None]:
+    """The weights with Gaussian noise on each for one pass forward and back (Graves 2011): the gradient is that of the
+    noisy network, and the raw weights are there again afterwards."""
+    if not deviation:
+        yield
+        return
+    raw = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        for weight in weights:
+            weight.add_(torch.randn(weight.shape).to(weight.device), alpha=deviation)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, before in zip(weights, raw, strict=True):
+                weight.copy_(before)
+
+
+def add_to_gradients(weights: list[nn.Parameter], eta: float, step: int) -> None:
+    """Gaussian noise of variance eta / (1 + t)^0.55 on every gradient (Neelakantan et al. 2015); t counts from 0."""
+    deviation = (eta / step**0.55) ** 0.5
+    for weight in weights:
+        if weight.grad is not None:
+            weight.grad.add_(torch.randn(weight.shape).to(weight.device), alpha=deviation)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from ctypes import c_double, c_int, c_int64, c_void_p
 from functools import cache
 from typing import Any, ClassVar
@@ -15,6 +16,12 @@ from bench import native
 from bench.spec import Optimizer, Rule
 
 Build = Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]
+
+
+class NoPackage(ImportError):
+    """A rule's package is not installed."""
+
+
 Group = dict[str, Any]
 
 BEYOND = ("weight_decay", "momentum", "centered", "maximize", "capturable", "differentiable")
@@ -109,20 +116,90 @@ def bare(kind: type[torch.optim.Optimizer]) -> type[Any]:
     return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
 
 
+class Both(torch.optim.Optimizer):
+    """Two optimizers over disjoint weights, stepped together."""
+
+    def __init__(self, *parts: torch.optim.Optimizer) -> None:
+        # no super().__init__: the parts hold all groups and all state
+        self.parts = parts
+        self.param_groups = [group for part in parts for group in part.param_groups]
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for part in self.parts:
+            part.zero_grad(set_to_none)
+
+
+def muon(weights: list[nn.Parameter], o: Optimizer, hidden: Collection[nn.Parameter]) -> Both:
+    """Muon (Jordan et al. 2024) for the matrices of hidden layers, gates stacked as torch keeps them, scaled so that a
+    step is as long as AdamW's (Liu et al. 2025); AdamW at the same rate for embedding, head, biases and gains."""
+    inner = {id(weight) for weight in hidden if weight.dim() == 2}
+    matrices = [weight for weight in weights if id(weight) in inner]
+    others = [weight for weight in weights if id(weight) not in inner]
+    first = bare(torch.optim.Muon)(matrices, o.lr, weight_decay=o.decay, adjust_lr_fn="match_rms_adamw")
+    return Both(first, bare(torch.optim.AdamW)(others, o.lr, weight_decay=o.decay, fused=True))
+
+
+def _package(module: str, name: str) -> Any:
+    """An optimizer of a package of the extra `optim`. Raises NoPackage."""
+    try:
+        return bare(getattr(importlib.import_module(module), name))
+    except ImportError as error:
+        raise NoPackage(f"the rule {name} needs {module}, which is not here; pip install -e '.[optim]'") from error
+
+
+def _lion(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
+    """Chen et al. 2023."""
+    return _package("pytorch_optimizer", "Lion")(p, o.lr, weight_decay=o.decay)
+
+
+def _schedule_free(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
+    """Defazio et al. 2024, on AdamW. fit() asks for its averaged weights wherever weights are scored."""
+    made = _package("schedulefree", "AdamWScheduleFree")(p, o.lr, weight_decay=o.decay, foreach=False)
+    made.train()
+    return made
+
+
+def _prodigy(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
+    """Mishchenko & Defazio 2024: the rate is a factor on the one it estimates."""
+    return _package("pytorch_optimizer", "Prodigy")(p, o.lr, weight_decay=o.decay)
+
+
+def _soap(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
+    """Vyas et al. 2024."""
+    return _package("pytorch_optimizer", "SOAP")(p, o.lr, weight_decay=o.decay)
+
+
 # One pass over memory for every rule, so that times compare algorithms: torch's own kernel (fused) where it has one on
 # both CPU and CUDA, ours for the two others on CPU, and what torch has for those on CUDA (foreach)
 RULES: dict[Rule, Build] = {
     "sgd": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, fused=True),
+    "nesterov": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, nesterov=True, fused=True),
     "adagrad": lambda p, o: bare(torch.optim.Adagrad)(p, o.lr, fused=True),
+    "adadelta": lambda p, o: bare(torch.optim.Adadelta)(p, o.lr, foreach=True),
     "rmsprop": lambda p, o: bare(RMSprop)(p, o.lr, alpha=0.9, foreach=True),  # alpha as in Hinton's lecture 6e
     "adam": lambda p, o: bare(torch.optim.Adam)(p, o.lr, fused=True),
+    "amsgrad": lambda p, o: bare(torch.optim.Adam)(p, o.lr, amsgrad=True, fused=True),
     "nadam": lambda p, o: bare(NAdam)(p, o.lr, foreach=True),
     "adamw": lambda p, o: bare(torch.optim.AdamW)(p, o.lr, weight_decay=o.decay, fused=True),
+    "radam": lambda p, o: bare(torch.optim.RAdam)(p, o.lr, foreach=True),
+    "adafactor": lambda p, o: bare(torch.optim.Adafactor)(p, o.lr, weight_decay=o.decay),
+    "lion": _lion,
+    "schedule-free": _schedule_free,
+    "prodigy": _prodigy,
+    "soap": _soap,
 }
 
 
-def build(optimizer: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The torch optimizer of these settings over `parameters`."""
+def build(
+    optimizer: Optimizer, parameters: Iterable[nn.Parameter], hidden: Collection[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
+    """The torch optimizer of these settings; `hidden` are the parameters of hidden layers. Raises NoPackage."""
+    if optimizer.rule == "muon":
+        return muon(list(parameters), optimizer, hidden)
     return RULES[optimizer.rule](list(parameters), optimizer)
 
 
@@ -135,3 +212,12 @@ def add_l2(weights: list[nn.Parameter], strength: float) -> None:
     pairs = [(w.grad, w.detach()) for w in weights if w.grad is not None]
     gradients: list[Tensor] = [gradient for gradient, _ in pairs]
     torch._foreach_add_(gradients, [weight for _, weight in pairs], alpha=strength)
+
+
+def shrink(weights: list[nn.Parameter], strength: float, optimizer: torch.optim.Optimizer) -> None:
+    """Take rate * strength of each weight from itself: decoupled decay (Loshchilov & Hutter 2019), under every rule.
+
+    No gradient sees it, so no rule rescales it: that is all that sets it apart from L2.
+    """
+    rate = float(optimizer.param_groups[0]["lr"])
+    torch._foreach_mul_([weight.detach() for weight in weights], 1 - rate * strength)

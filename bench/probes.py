@@ -75,7 +75,9 @@ def decay(norms: list[float | None]) -> dict[str, float | None]:
 
 
 def vanishing(model: Network, task: Task) -> dict[str, Any]:
-    """Gradient norms by distance and their half-life."""
+    """Gradient norms by distance and their half-life; nothing for a model without a recurrence."""
+    if not model.recurrent:
+        return {}
     norms = gradient_norms(model, task, next(task.train.ordered(SEQUENCES)))
     return {"norms": [None if n is None else float(f"{n:.4g}") for n in norms], **decay(norms)}
 

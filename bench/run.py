@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 import tasks
-from bench import machine, probes, worker
+from bench import averages, machine, probes, schedules, worker
 from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
-from bench.optimizers import build
+from bench.optimizers import NoPackage, build
 from bench.record import NaiveRecord, RunRecord, unfinished
 from bench.rng import derived, stream
 from bench.spec import RunSpec, digest
@@ -57,7 +57,7 @@ def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
     """Train, score and probe one configuration with one seed. Every ending is a record; nothing is raised."""
     try:
         return _run(spec, data)
-    except (MissingData, DamagedData, NoBackend) as error:
+    except (MissingData, DamagedData, NoBackend, NoPackage) as error:
         return unfinished(spec, "skipped", str(error))
     except (RuntimeError, MemoryError) as error:
         memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
@@ -78,8 +78,11 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
     model = network(spec, task)
     torch.manual_seed(derived(spec.seed, "dropout"))  # the only reader of the global generator
     gradient = {"start": probes.vanishing(model, task)}
-    optimizer = build(spec.optimizer, model.parameters())
-    result = fit(model, task, spec.stabilisation, optimizer, spec.budget, stream(spec.seed, "order"))
+    optimizer = build(spec.optimizer, model.parameters(), model.hidden)
+    schedule = schedules.build(spec.optimizer, optimizer, spec.budget.steps)
+    average = averages.build(spec.stabilisation, spec.optimizer, spec.budget.steps)
+    order = stream(spec.seed, "order")
+    result = fit(model, task, spec.stabilisation, optimizer, spec.budget, order, schedule, average)
     record = replace(
         unfinished(spec, "ok"),
         curve=[_finite_point(point) for point in result.curve],
@@ -115,7 +118,8 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
 
 def _clipping(spec: RunSpec, result: Fit) -> dict[str, Any]:
     """The fraction of updates whose gradient was clipped, where clipping was asked for."""
-    asked = spec.stabilisation.clip_norm is not None or spec.stabilisation.clip_value is not None
+    recipe = spec.stabilisation
+    asked = any(limit is not None for limit in (recipe.clip_norm, recipe.clip_value, recipe.agc, recipe.autoclip))
     return {"clipped": result.clipped / max(result.steps, 1)} if asked else {}
 
 

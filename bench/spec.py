@@ -14,14 +14,22 @@ from typing import Any, Literal, get_args
 
 from bench import PROTOCOL
 
-CellName = Literal["rnn", "irnn", "lstm", "peephole", "gru"]
+Reference = Literal["transformer", "tcn", "linear"]
+CellName = Literal[
+    "rnn", "irnn", "indrnn", "lstm", "peephole", "cifg", "projection", "slstm", "gru", "mingru", "minlstm", Reference
+]
 Initial = Literal["uniform", "orthogonal", "identity"]
 Schedule = Literal["constant", "step", "plateau", "cosine", "one-cycle"]
 Activation = Literal["tanh", "relu", "leaky-relu", "hardtanh"]
 BatchNorm = Literal["input", "recurrent"]
 DropoutKind = Literal["layers", "variational"]
 Backend = Literal["auto", "fused", "cpp", "fn", "eager", "triton", "graph"]
-Rule = Literal["sgd", "adagrad", "rmsprop", "adam", "nadam", "adamw"]
+# fmt: off
+Rule = Literal[
+    "sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "nadam", "radam", "adamw", "adafactor",
+    "muon", "lion", "schedule-free", "prodigy", "soap",
+]
+# fmt: on
 
 
 def _choice(name: str, value: object, kind: Any) -> list[str]:
@@ -53,7 +61,7 @@ def _flag(name: str, value: object) -> list[str]:
 class Architecture:
     """The shape of a network, but for its width: the task's parameter budget sets that (network.solve_width)."""
 
-    cell: CellName = "lstm"  # bench.cells
+    cell: CellName = "lstm"  # bench.cells; the reference models, which have no recurrence, bench.reference
     depth: int = 1  # bench.network
     bidirectional: bool = False  # bench.network
     attention: bool = False  # bench.attention
@@ -69,6 +77,11 @@ class Architecture:
         ]
         if self.residual is True and self.depth == 1:
             found.append("residual needs a depth of 2 or more: the first layer has no input of its own width")
+        if self.cell in get_args(Reference):
+            asked = [name for name in ("bidirectional", "attention", "residual") if getattr(self, name)]
+            if self.depth != 1 and self.cell != "transformer":
+                asked.append("depth")
+            found += [f"the reference model {self.cell} has no {name} to choose" for name in asked]
         return found
 
 
@@ -158,8 +171,8 @@ class Stabilisation:
             found.append("layer_norm and batch_norm normalise the same products: choose one")
         if self.chrono is True and self.forget_bias is not None:
             found.append("chrono and forget_bias set the same biases: choose one")
-        if self.bptt is not None and self.batch_norm == "recurrent":
-            found.append("bptt and recurrent batch_norm: a cut would begin the count of time steps anew")
+        if self.bptt is not None and self.batch_norm is not None:
+            found.append("bptt and batch_norm: a cut would give each piece statistics and time steps of its own")
         if self.ema is not None and self.swa is not None:
             found.append("ema and swa both say which average of weights is scored: choose one")
         if self.patience is not None:
@@ -183,14 +196,16 @@ class Optimizer:
 
     rule: Rule  # bench.optimizers
     lr: float  # bench.optimizers
-    momentum: float = 0.0  # bench.optimizers: sgd only
+    momentum: float = 0.0  # bench.optimizers: sgd and nesterov
     decay: float = 0.0  # bench.optimizers: decoupled, of the rules that have it
     nonmono: int | None = None  # bench.averages: evaluations without a better validation loss before ASGD begins
     schedule: Schedule = "constant"  # bench.schedules: of the learning rate, over the budget's updates
     warmup: float = 0.0  # bench.schedules: the share of the updates over which the rate rises to its value
 
     def problems(self) -> list[str]:
+        free = self.rule == "schedule-free" and (self.schedule != "constant" or self.warmup)
         return [
+            *(["schedule-free takes no schedule: it averages instead"] if free else []),
             *_choice("rule", self.rule, Rule),
             *_between("lr", self.lr, 0, 10, open_low=True),
             *_between("momentum", self.momentum, 0, 0.999),

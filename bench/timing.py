@@ -30,7 +30,8 @@ STILL = 1e-12
 
 def stepper(spec: RunSpec, data: Path | None, width: int | None = None) -> tuple[Step, str, int]:
     """A function that makes one training step and returns its seconds, the back end, and the width."""
-    from bench import clock
+    from bench import averages, clock
+    from bench.clipping import Clipping
     from bench.network import Network, Shape, solve_width
     from bench.optimizers import build
     from bench.rng import stream
@@ -41,13 +42,18 @@ def stepper(spec: RunSpec, data: Path | None, width: int | None = None) -> tuple
     shape = Shape.of(task)
     width = width or solve_width(shape, spec.architecture, spec.budget.parameters)
     model = Network(shape, spec.architecture, spec.stabilisation, width, spec.seed, spec.backend).to(spec.device)
-    optimizer = build(replace(spec.optimizer, lr=STILL), model.parameters())
+    optimizer = build(replace(spec.optimizer, lr=STILL), model.parameters(), model.hidden)
     batches = task.train.shuffled(spec.budget.batch, stream(spec.seed, "order"))
-    state = None
+    clip = Clipping(spec.stabilisation)
+    average = averages.build(spec.stabilisation, spec.optimizer, 0)
+    state, count = None, 0
 
     def train(batch: Batch) -> None:
-        nonlocal state
-        _, state = update(model, task, spec.stabilisation, optimizer, batch, state)
+        nonlocal state, count
+        count += 1
+        _, state = update(model, task, spec.stabilisation, optimizer, batch, state, clip, count)
+        if average is not None:
+            average.update(model, count)
 
     def step() -> float:
         batch = next(batches).to(spec.device)

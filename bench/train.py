@@ -10,12 +10,17 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_, get_total_norm
 
+from bench import penalties
+from bench.augment import augmented
+from bench.averages import Average, scored
 from bench.cells import State
+from bench.clipping import Clipping
 from bench.clock import Stopwatch
 from bench.network import Network
-from bench.optimizers import add_l2
+from bench.noise import add_to_gradients, noisy_weights
+from bench.optimizers import add_l2, shrink
+from bench.schedules import Schedule
 from bench.spec import Budget, Stabilisation
 from tasks.base import Batch, Split, Task
 
@@ -34,24 +39,26 @@ def update(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     state: list[State] | None,
+    clip: Clipping,
+    step: int = 1,
 ) -> tuple[bool, list[State]]:
-    """One training step: whether the gradient was clipped, and the hidden state after it. Raises Diverged."""
-    out, state = model(batch, state if batch.carried else None)
-    loss = task.loss(out, batch)
-    if not loss.isfinite():
-        raise Diverged
+    """Training step `step`, from 1: whether the gradient was clipped, and the hidden state after. Raises Diverged."""
+    weights = list(model.parameters())
+    batch = augmented(batch, recipe)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    clipped = False
-    if recipe.clip_norm is not None:
-        norm = clip_grad_norm_(model.parameters(), recipe.clip_norm)
-        clipped |= bool(norm > recipe.clip_norm)
-    if recipe.clip_value is not None:
-        largest = get_total_norm([w.grad for w in model.parameters() if w.grad is not None], math.inf)
-        clipped |= bool(largest > recipe.clip_value)
-        clip_grad_value_(model.parameters(), recipe.clip_value)
+    with noisy_weights(weights, recipe.weight_noise):
+        out, state = model(batch, state if batch.carried else None)
+        loss = penalties.loss(model, task, recipe, out, batch)
+        if not loss.isfinite():
+            raise Diverged
+        loss.backward()
+    clipped = clip(weights)
+    if recipe.gradient_noise:
+        add_to_gradients(weights, recipe.gradient_noise, step)
     if recipe.l2:
         add_l2(model.matrices, recipe.l2)
+    if recipe.decay:
+        shrink(model.matrices, recipe.decay, optimizer)
     optimizer.step()
     return clipped, state
 
@@ -80,6 +87,9 @@ class Fit:
     diverged: int | None = None  # the update whose loss was not finite
     restored: bool = False  # the weights are those of best_step, not the last ones
     clipped: int = 0  # updates whose gradient was clipped
+    saved: int = 0  # updates of the budget that early stopping left out
+    averaged_from: int | None = None  # the update after which the scored average of weights begins
+    rates: list[float] = field(default_factory=list)  # learning rate of the first update, the highest, and of the last
     seconds: float = 0.0  # without evaluation
 
 
@@ -90,20 +100,24 @@ def fit(
     optimizer: torch.optim.Optimizer,
     budget: Budget,
     order: torch.Generator,
+    schedule: Schedule | None = None,
+    average: Average | None = None,
 ) -> Fit:
     """Train for `budget.steps` updates, or until validation stops improving if the recipe has patience.
 
-    The model ends with its last weights; with patience, with those of the lowest validation loss. The order of the data
-    comes from `order` alone. Divergence is a finding with a step number, so it returns like any other result.
+    The model ends with its last weights, or their average; with patience, with those of the lowest validation loss. The
+    order of the data comes from `order` alone. Divergence is a finding with a step number, so it returns like any other
+    result.
     """
     device = next(model.parameters()).device
     watch = Stopwatch(device.type)
-    result = Fit()
+    result, clip = Fit(), Clipping(recipe)
     best, best_loss, stale, state = None, math.inf, 0, None
 
     def point(step: int) -> float:
         splits = {"train": task.train, "valid": task.valid, "test": task.test}
-        scores = {name: evaluate(model, task, split, budget.curve) for name, split in splits.items()}
+        with scored(model, optimizer, average):
+            scores = {name: evaluate(model, task, split, budget.curve) for name, split in splits.items()}
         result.curve.append({"step": step, **scores})
         model.train()
         return scores["valid"]["loss"]
@@ -111,13 +125,19 @@ def fit(
     point(0)
     watch.go()
     for step, batch in enumerate(islice(task.train.shuffled(budget.batch, order), budget.steps), 1):
+        if schedule is not None:
+            schedule.before(step)
+        rate = float(optimizer.param_groups[0]["lr"])
+        result.rates = [result.rates[0], max(result.rates[1], rate), rate] if result.rates else [rate] * 3
         try:
-            clipped, state = update(model, task, recipe, optimizer, batch.to(device), state)
+            clipped, state = update(model, task, recipe, optimizer, batch.to(device), state, clip, step)
         except Diverged:
             result.diverged = step
             break
         result.clipped += clipped
         result.steps = step
+        if average is not None:
+            average.update(model, step)
         if step % budget.evaluate and step < budget.steps:
             continue
 
@@ -127,17 +147,29 @@ def fit(
         if not math.isfinite(valid_loss):
             result.diverged = step
             break
+        if schedule is not None:
+            schedule.observe(valid_loss)
+        if average is not None:
+            average.observe(valid_loss, step)
         if valid_loss < best_loss:
             best_loss, stale, result.best_step = valid_loss, 0, step
             if recipe.patience is not None:
-                best = copy.deepcopy(model.state_dict())
+                with scored(model, optimizer, average):
+                    best = copy.deepcopy(model.state_dict())
         else:
             stale += 1
             if recipe.patience is not None and stale >= recipe.patience:
                 break
     watch.halt()
-    if best is not None and result.diverged is None:
-        model.load_state_dict(best)
+    if average is not None and average.count:
+        result.averaged_from = average.begin
+    if best is None:
+        with scored(model, optimizer, average):
+            best = copy.deepcopy(model.state_dict())
+    elif result.diverged is None:
         result.restored = result.best_step < result.steps
+    if result.diverged is None:
+        model.load_state_dict(best)
+        result.saved = budget.steps - result.steps
     result.seconds = watch.seconds
     return result

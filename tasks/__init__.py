@@ -21,5 +21,10 @@ def load(name: str, data: Path | None = None) -> Task:
     checksum differs.
     """
     card = TASKS[name]
-    task: Task = importlib.import_module(f"tasks.{card.family}").build(card, data)
-    return task
+    base = card if card.study is None else TASKS[name.rpartition("/")[0]]
+    task: Task = importlib.import_module(f"tasks.{card.family}").build(base, data)
+    if card.study is None:
+        return task
+    from tasks.overfitting import studied
+
+    return studied(task, card)

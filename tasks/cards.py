@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+Study = Literal["10%", "30%", "shuffled"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Card:
     causal: bool = False  # an output may depend on the past alone, so a bidirectional network makes no sense
     dataset: str | None = None  # key of tasks.data.SOURCES; None: embedded, generated from a fixed seed
     version: str = "1"  # raised whenever the task's numbers would move
+    study: Study | None = None  # what tasks.overfitting does to the train split
+    solved: float | None = None  # the score from which on the task counts as solved
 
     @property
     def family(self) -> str:
@@ -42,6 +47,12 @@ ZHOU = "Zhou et al. 2021, Informer, AAAI, arXiv:2012.07436"
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
+HOCHREITER = "Hochreiter & Schmidhuber 1997, adding problem; values in [0, 1] as Le et al. 2015, arXiv:1504.00941"
+ARJOVSKY = "copy memory of Hochreiter & Schmidhuber 1997 as Arjovsky, Shah & Bengio 2016, arXiv:1511.06464"
+
+LENGTHS = (50, 100, 150, 200, 300, 400, 500, 750, 1000)
+"""Time steps over which the memory tasks ask for something to be kept."""
+
 HORIZONS = (24, 48, 96, 168, 336, 720)  # steps of one hour (ETTh1) or 15 minutes (ETTm1)
 
 
@@ -55,6 +66,45 @@ def _ett(name: str, horizon: int) -> Card:
         ZHOU,
         dataset=name,
     )
+
+
+def _univariate(horizon: int) -> Card:
+    summary = f"ETTH1, oil temperature alone, {horizon} steps ahead"
+    return Card(f"series/etth1-univariate/{horizon}", summary, "mse", "lower", "", ZHOU, dataset="etth1")
+
+
+def without_memory(name: str) -> float:
+    """What a memory task scores where nothing is kept: the analytic baseline, and the rule of `solved` rests on it.
+
+    Adding: 1, the mean of the sum, is off by the variance of two uniform values, 1/6. Copy: ten symbols of eight are
+    guessed, all the others are known: 10 ln 8 / (T + 20) nats a step (Arjovsky, Shah & Bengio 2016).
+    """
+    _, kind, length = name.split("/")
+    return 1 / 6 if kind == "adding" else 10 * math.log(8) / (int(length) + 20)
+
+
+def _memory(kind: str, length: int) -> Card:
+    """Solved: an error of a tenth of the baseline's (adding), or half of the nats recalled (copy): nobody gets there
+    without carrying the past over all of T, and small budgets get there before the last digits."""
+    name = f"memory/{kind}/{length}"
+    if kind == "adding":
+        card = Card(name, f"sum of two marked values of {length}", "mse", "lower", "", HOCHREITER)
+    else:
+        card = Card(name, f"ten symbols after {length} blanks", "nats", "lower", "nat", ARJOVSKY, causal=True)
+    return replace(card, solved=without_memory(name) * (0.1 if kind == "adding" else 0.5))
+
+
+def _studies(card: Card) -> list[Card]:
+    """The overfitting study of a task: less data to learn from, or labels that say nothing."""
+    what: dict[Study, str] = {
+        "10%": "a tenth of the training data",
+        "30%": "30 % of the training data",
+        "shuffled": "labels shuffled",
+    }
+    return [
+        replace(card, name=f"{card.name}/{study}", summary=f"{card.summary}; {text}", study=study)
+        for study, text in what.items()
+    ]
 
 
 def _fsdd(name: str, summary: str, metric: str) -> Card:
@@ -78,9 +128,15 @@ _CARDS = (
     Card("series/mackey-glass", "chaotic delay equation", "mse", "lower", "", MACKEY),
     Card("series/seasonal", "two seasons, trend and regime change", "mse", "lower", "", OURS),
     *(_ett(name, horizon) for name in ("etth1", "ettm1") for horizon in HORIZONS),
+    *(_univariate(horizon) for horizon in HORIZONS),
+    *(_memory(kind, length) for kind in ("adding", "copy") for length in LENGTHS),
 )
 
+STUDIED = ("speech/digits", "speech/fsdd", "language/grammar", "series/mackey-glass", "series/etth1/24")
+"""The tasks of the overfitting study."""
+
 TASKS: dict[str, Card] = {card.name: card for card in _CARDS}
+TASKS |= {card.name: card for name in STUDIED for card in _studies(TASKS[name])}
 
 
 def matching(pattern: str, names: Iterable[str] = TASKS) -> list[str]:

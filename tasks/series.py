@@ -26,8 +26,12 @@ def build(card: Card, data: Path | None) -> Task:
     if card.name == "series/seasonal":
         return _task(card, seasonal.values(), seasonal.BORDERS, seasonal.INPUT, seasonal.HORIZON, period=seasonal.LONG)
     _, name, horizon = card.name.split("/")
+    name, _, alone = name.partition("-")
+    values = ett.values(name, data)
+    if alone:
+        values = values[:, -1:]  # the oil temperature, the last column, is what the literature forecasts alone
     day = ett.PER_DAY[name]
-    return _task(card, ett.values(name, data), ett.borders(name), ett.INPUT, int(horizon), period=day, relative=True)
+    return _task(card, values, ett.borders(name), ett.INPUT, int(horizon), period=day, relative=True)
 
 
 def _task(

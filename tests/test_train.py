@@ -10,6 +10,7 @@ import torch
 from toys import Labels, Symbols, network
 
 from bench.axes import OPTIMIZERS
+from bench.clipping import Clipping
 from bench.network import Network
 from bench.optimizers import build
 from bench.rng import stream
@@ -34,7 +35,7 @@ def gradients_after(recipe: Stabilisation) -> tuple[list[torch.Tensor], bool]:
     task = Labels()
     model = network(task, recipe=recipe)
     optimizer = build(SGD, model.parameters())
-    clipped, _ = update(model, task, recipe, optimizer, next(task.train.ordered(16)), None)
+    clipped, _ = update(model, task, recipe, optimizer, next(task.train.ordered(16)), None, Clipping(recipe))
     return [weight.grad.clone() for weight in model.parameters()], clipped
 
 
@@ -73,7 +74,8 @@ def test_l2_reaches_matrices_and_spares_biases() -> None:
     ends = {}
     for l2 in (0.0, 0.1):
         model = network(task)
-        update(model, task, Stabilisation(l2=l2), build(SGD, model.parameters()), next(task.train.ordered(16)), None)
+        recipe, batch = Stabilisation(l2=l2), next(task.train.ordered(16))
+        update(model, task, recipe, build(SGD, model.parameters()), batch, None, Clipping(recipe))
         ends[l2] = model.state_dict()
     for name, before in start.items():
         difference = ends[0.1][name] - ends[0.0][name]

@@ -11,8 +11,9 @@ class GRU(Cell):
     """Gated recurrent unit (Cho et al. 2014) as torch.nn.GRU computes it: the reset gate after the matrix product."""
 
     gates, states, kernel = 3, 1, "gru"
+    keeps = 1
 
-    def twin(self, inputs: int, hidden: int) -> nn.RNNBase:
+    def twin(self, inputs: int, hidden: int) -> nn.Module:
         return nn.GRU(inputs, hidden)
 
     def step(self, z: Tensor, state: State, now: Now) -> State:
