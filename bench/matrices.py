@@ -223,6 +223,7 @@ LEDGER = Matrix(
         Block(("speech/fsdd", *matching("speech/fsdd-speakers")), ("bilstm",), ("clip",), ("adam",)),
         Block(("memory/adding/150",), ("lstm",), ("clip-1",), ("adam",)),
         Block(("memory/adding/150",), ("irnn", "rnn"), ("clip-1",), ("adam-slow",)),
+        Block(("memory/adding/150",), ("rnn",), ("clip-1",), ("adam-low",)),
         Block(("memory/adding/500",), ("lstm",), ("clip-1", "clip-1+chrono"), ("adam-middle",)),
         Block(("memory/copy/100",), ("lstm",), ("clip-1", "clip-1+chrono"), ("rmsprop-middle",)),
     ),
@@ -238,7 +239,8 @@ LEDGER = Matrix(
     stabilisations={"clip-1": Stabilisation(clip_norm=1.0)},
     # the papers search rates for each network; these are the ones of three tried that work at these lengths
     optimizers={
-        "adam-slow": Optimizer("adam", lr=0.001),
+        "adam-slow": Optimizer("adam", lr=0.0003),
+        "adam-low": Optimizer("adam", lr=0.001),
         "adam-middle": Optimizer("adam", lr=0.003),
         "rmsprop-middle": Optimizer("rmsprop", lr=0.003),
     },

@@ -139,8 +139,12 @@ def muon(weights: list[nn.Parameter], o: Optimizer, hidden: Collection[nn.Parame
     inner = {id(weight) for weight in hidden if weight.dim() == 2}
     matrices = [weight for weight in weights if id(weight) in inner]
     others = [weight for weight in weights if id(weight) not in inner]
-    first = bare(torch.optim.Muon)(matrices, o.lr, weight_decay=o.decay, adjust_lr_fn="match_rms_adamw")
-    return Both(first, bare(torch.optim.AdamW)(others, o.lr, weight_decay=o.decay, fused=True))
+    parts: list[torch.optim.Optimizer] = []
+    if matrices:
+        parts.append(bare(torch.optim.Muon)(matrices, o.lr, weight_decay=o.decay, adjust_lr_fn="match_rms_adamw"))
+    if others:
+        parts.append(bare(torch.optim.AdamW)(others, o.lr, weight_decay=o.decay, fused=True))
+    return Both(*parts)
 
 
 def _package(module: str, name: str) -> Any:

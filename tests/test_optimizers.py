@@ -90,7 +90,7 @@ def nadam(o: Optimizer) -> Iterator[Step]:
 BY_HAND = {"sgd": sgd, "adagrad": adagrad, "rmsprop": rmsprop, "adam": adam, "nadam": nadam, "adamw": adam}
 
 
-@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@pytest.mark.parametrize("name", [name for name, value in OPTIMIZERS.items() if value.rule in BY_HAND])
 def test_optimizer_equals_its_rule(name: str) -> None:
     """Ten steps in float64 on changing gradients agree with the published update, to the last digits."""
     optimizer = OPTIMIZERS[name]
@@ -106,7 +106,9 @@ def test_optimizer_equals_its_rule(name: str) -> None:
         torch.testing.assert_close(weight.detach(), expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adamw"])
+@pytest.mark.parametrize(
+    "name", [name for name, value in OPTIMIZERS.items() if value.rule in BY_HAND and name != "adamw"]
+)
 def test_l2_equals_torch_weight_decay(name: str) -> None:
     """Coupled L2 gives the weights of torch's own weight_decay, which is coupled for every rule but AdamW."""
     torch.manual_seed(0)
@@ -321,11 +323,12 @@ import sys, torch
 from bench.axes import OPTIMIZERS
 from bench.optimizers import build
 for optimizer in OPTIMIZERS.values():
-    weight = torch.nn.Parameter(torch.ones(3))
-    made = build(optimizer, [weight])
+    weight = torch.nn.Parameter(torch.ones(3, 2))
+    made = build(optimizer, [weight], [weight])
     weight.sum().backward()
     made.step(), made.zero_grad()
-    assert weight.lt(1).all() and weight.grad is None
+    assert weight.lt(1).any() or optimizer.rule in ("soap", "schedule-free"), optimizer
+    assert weight.grad is None
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
