@@ -82,8 +82,8 @@ def test_training_goes_on_from_the_raw_weights() -> None:
     average = Average(None, 0)
     model = walk(average, [1.0, 5.0])
     with scored(model, build(SGD, model.parameters()), average):
-        assert float(model.weight) == 3.0
-    assert float(model.weight) == 5.0
+        assert model.weight.item() == 3.0
+    assert model.weight.item() == 5.0
 
 
 def test_schedule_free_is_scored_at_its_average() -> None:
