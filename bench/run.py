@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 import tasks
-from bench import averages, machine, probes, schedules, worker
+from bench import averages, certificate, guards, machine, probes, schedules, worker
 from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
 from bench.optimizers import NoPackage, build
@@ -76,6 +76,7 @@ def _story(error: BaseException) -> str:
 def _run(spec: RunSpec, data: Path | None) -> RunRecord:
     task, print_ = loaded(spec.names.task, data)
     model = network(spec, task)
+    held, start = guards.check(model, task, spec), certificate.built(model)
     torch.manual_seed(derived(spec.seed, "dropout"))  # the only reader of the global generator
     gradient = {"start": probes.vanishing(model, task)}
     optimizer = build(spec.optimizer, model.parameters(), model.hidden)
@@ -113,7 +114,14 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
         score=test[task.card.metric],
         metrics={"train": scored["train"], "valid": scored["valid"], "test": _finite(test)},
         probes=measured,
+        certificate={**certificate.certificate(model, task, spec, start, result), "guards": held, **_alarm(task, test)},
     )
+
+
+def _alarm(task: Task, test: Mapping[str, float]) -> dict[str, str]:
+    """A score that cannot be believed, with the reason."""
+    why = guards.too_good(task, test[task.card.metric])
+    return {} if why is None else {"too_good": why}
 
 
 def _clipping(spec: RunSpec, result: Fit) -> dict[str, Any]:

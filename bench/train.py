@@ -63,14 +63,16 @@ def update(
     return clipped, state
 
 
-def evaluate(model: Network, task: Task, split: Split, limit: int | None = None) -> dict[str, float]:
-    """Metrics over a split, each sequence once; about the first `limit` sequences if given."""
+def evaluate(
+    model: Network, task: Task, split: Split, limit: int | None = None, size: int = EVALUATION_BATCH
+) -> dict[str, float]:
+    """Metrics over a split, each sequence once; about the first `limit` sequences if given, `size` side by side."""
     model.eval()
     device = next(model.parameters()).device
     tally: Counter[str] = Counter()
     state = None
     with torch.inference_mode():
-        for batch in split.ordered(EVALUATION_BATCH, limit):
+        for batch in split.ordered(size, limit):
             batch = batch.to(device)
             out, state = model(batch, state if batch.carried else None)
             tally.update(task.tally(out, batch))
