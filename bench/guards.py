@@ -122,9 +122,7 @@ def carried(model: Network, task: Task) -> None:
     x, y = (torch.cat([getattr(batch, name) for batch in parts], dim=1) for name in ("x", "y"))
     whole, _ = model(Batch(x, y))
     if not _alike(torch.cat(outs, dim=1), whole):
-        raise Guard(
-            "a stream read in windows differs from the same stream in one pass; hand the state on, of every layer"
-        )
+        raise Guard("a stream read in windows differs from one pass over it; hand on the state of every layer")
 
 
 def _counts_steps(model: Network) -> bool:

@@ -40,7 +40,8 @@ class Layer(nn.Module):
     """One recurrent layer, with a second cell that reads from the end if bidirectional.
 
     With truncation (Williams & Peng 1990) the gradient is cut every `cut` steps: no state hands it on from one piece of
-    the sequence to the piece before. The states themselves go on, so every value stays what it is.
+    the sequence to the piece before. The states themselves go on, so every value stays what it is. Noise is drawn for
+    each piece.
     """
 
     def __init__(self, ahead: Cell, back: Cell | None, wanted: Backend = "auto", cut: int | None = None) -> None:

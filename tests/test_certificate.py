@@ -1,0 +1,139 @@
+"""A certificate says what a run's techniques did, and names those that did nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from toys import tiny
+
+from bench import run as room
+from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
+from bench.certificate import observed
+from bench.spec import Stabilisation
+
+
+def certified(task: str = "series/mackey-glass", **changes: Any) -> dict[str, Any]:
+    record = room.run_one(tiny(task, **changes))
+    assert record.status == "ok", record.reason
+    return record.certificate
+
+
+def recipe(**fields: Any) -> dict[str, Any]:
+    return certified(stabilisation=Stabilisation(**fields))
+
+
+def test_every_run_says_its_forget_bias_its_clipping_and_its_guards() -> None:
+    """The few facts that stand in every record of a network with gates."""
+    found = certified()
+    assert found["clipped"] == 0.0
+    assert abs(found["forget_bias"]) < 0.5
+    assert found["orthogonality_error"] > 0
+    assert found["guards"] == ["overlap", "scalers", "metric", "causality", "carried"]
+    assert found["rate"] == {"first": 0.01, "highest": 0.01, "last": 0.01}
+    assert "idle" not in found
+
+
+@pytest.mark.parametrize("bias", [1.0, -2.0])
+def test_the_forget_bias_after_build_is_the_one_asked_for(bias: float) -> None:
+    """The sum of both of torch's biases."""
+    assert recipe(forget_bias=bias)["forget_bias"] == pytest.approx(bias)
+
+
+def test_chrono_remembers_longer() -> None:
+    """The mean of log u with u uniform in [1, T - 1], T being 32 here."""
+    expected = (31 * math.log(31) - 31 + 1) / 30
+    assert recipe(chrono=True)["forget_bias"] == pytest.approx(expected, abs=0.5)
+
+
+def test_orthogonal_is_orthogonal() -> None:
+    """W' W - 1 vanishes after orthogonal initialisation, and not before."""
+    assert recipe(initial="orthogonal")["orthogonality_error"] < 1e-5 < recipe()["orthogonality_error"]
+
+
+def test_shares_that_were_dropped_are_those_asked_for() -> None:
+    """Counted in masks of a training pass."""
+    assert recipe(dropout=0.5)["dropout"]["share"] == pytest.approx(0.5, abs=0.1)
+    assert recipe(recurrent_dropout=0.25)["candidates_dropped"] == pytest.approx(0.25, abs=0.05)
+    assert recipe(zoneout=0.3, zoneout_memory=0.6)["zoneout"] == pytest.approx(0.3, abs=0.05)
+    assert recipe(zoneout=0.3, zoneout_memory=0.6)["zoneout_memory"] == pytest.approx(0.6, abs=0.05)
+    assert recipe(weight_drop=0.5)["weights_dropped"] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(("kind", "mask"), [("layers", "step"), ("variational", "sequence")])
+def test_the_mask_is_seen_to_be_shared_over_time_or_not(kind: str, mask: str) -> None:
+    """From what a training pass drops, not from the recipe."""
+    assert recipe(dropout=0.5, dropout_kind=kind)["dropout"]["mask"] == mask
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("input", 1), ("recurrent", 32)])
+def test_statistics_are_of_the_whole_or_of_each_step(kind: str, steps: int) -> None:
+    """How many time steps have statistics of their own."""
+    assert recipe(batch_norm=kind)["batch_norm"]["statistics"] == steps
+
+
+def test_clipping_is_the_share_of_clipped_updates() -> None:
+    """A threshold that every gradient exceeds, and one that none does: that one is idle."""
+    assert recipe(clip_norm=1e-6)["clipped"] == 1.0
+    loose = recipe(clip_norm=1e6)
+    assert (loose["clipped"], loose["idle"]) == (0.0, ["clipping"])
+    assert 0 < recipe(autoclip=10)["clipped"] <= 1
+
+
+def test_early_stopping_says_what_it_saved() -> None:
+    """Updates left out of the budget, and whether older weights came back."""
+    spec = tiny(stabilisation=Stabilisation(patience=1), optimizer=replace(OPTIMIZERS["sgd"], lr=9.0))
+    spec = replace(spec, budget=replace(spec.budget, evaluate=1))
+    found = room.run_one(spec).certificate["early_stop"]
+    assert 0 < found["updates_saved"] < 10
+    assert found["restored"]
+    patient = recipe(patience=100)
+    assert patient["idle"] == ["early stopping"]
+
+
+def test_decay_is_coupled_or_decoupled() -> None:
+    """L2 is in the gradient, decay beside it; AdamW has one of its own."""
+    assert recipe(l2=1e-4)["decay"] == "coupled"
+    assert recipe(decay=0.01)["decay"] == "decoupled"
+    assert recipe(l2=1e-4, decay=0.01)["decay"] == "coupled and decoupled"
+    assert certified(optimizer=OPTIMIZERS["adamw"])["decay"] == "decoupled"
+    assert "decay" not in recipe()
+
+
+def test_averages_say_when_they_began() -> None:
+    """And one that never began is idle: ten updates are too few for NT-ASGD."""
+    assert recipe(ema=0.9)["averaged_from"] == 0
+    assert recipe(swa=0.5)["averaged_from"] == 5
+    never = certified(optimizer=OPTIMIZERS["nt-asgd"])
+    assert (never["averaged_from"], never["idle"]) == (None, ["averaging"])
+
+
+def test_the_rate_is_the_one_the_schedule_set() -> None:
+    """First, highest and last update."""
+    found = certified(optimizer=OPTIMIZERS["adam-one-cycle"])["rate"]
+    assert found["highest"] == 0.01
+    assert found["first"] == pytest.approx(0.01 / 25)
+    assert 0 < found["last"] < 0.01
+
+
+def test_activation_and_augmentation() -> None:
+    """The activation the cells compute with, and the share of a spectrogram that was masked."""
+    assert recipe(activation="hardtanh")["activation"] == ["hardtanh"]
+    assert certified(architecture=ARCHITECTURES["irnn"])["clipped"] == 0
+    assert 0.05 < certified("speech/digits", stabilisation=STABILISATIONS["spec-augment"])["masked"] < 0.8
+    shaken = certified("series/seasonal", stabilisation=Stabilisation(jitter=0.05))
+    assert shaken["input_change"] == pytest.approx(0.05, rel=0.1)
+    assert certified("language/grammar", stabilisation=STABILISATIONS["tied"])["tied"] is True
+
+
+def test_watching_moves_nothing() -> None:
+    """The generator stands where it stood."""
+    spec = tiny(stabilisation=STABILISATIONS["dropout"])
+    task, _ = room.loaded("series/mackey-glass", None)
+    model = room.network(spec, task)
+    before = torch.get_rng_state()
+    observed(model, task, spec.stabilisation)
+    assert torch.equal(torch.get_rng_state(), before)
