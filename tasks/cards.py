@@ -139,6 +139,11 @@ TASKS: dict[str, Card] = {card.name: card for card in _CARDS}
 TASKS |= {card.name: card for name in STUDIED for card in _studies(TASKS[name])}
 
 
-def matching(pattern: str, names: Iterable[str] = TASKS) -> list[str]:
-    """The task names that `pattern` selects: an exact name, or every name below it (`series`, `series/etth1`)."""
+def matching(pattern: str, names: Iterable[str] | None = None) -> list[str]:
+    """The task names that `pattern` selects: an exact name, or every name below it (`series`, `series/etth1`).
+
+    Of all tasks, which `names` may narrow, studies are selected by their own name alone: none comes in unasked.
+    """
+    if names is None:
+        names = [name for name, card in TASKS.items() if card.study is None or name == pattern]
     return [name for name in names if name == pattern or name.startswith(pattern + "/")]

@@ -11,7 +11,7 @@ from report_records import CLIP, DIGITS, GRAMMAR, GRU, LSTM, SGD, board_from, ce
 from scipy import stats as scipy_stats
 
 from report import findings, tables
-from report.stats import average_ranks, dense_ranks, difference, shown, steps_to, t_interval
+from report.stats import average_ranks, dense_ranks, difference, shown, t_interval
 
 
 def test_interval_by_hand() -> None:
@@ -42,16 +42,6 @@ def test_ranks_of_ties() -> None:
     assert dense_ranks([3, 1, 1, 2]) == [3, 1, 1, 2]
     assert average_ranks([3, 1, 1, 2]) == [4, 1.5, 1.5, 3]
     assert average_ranks([3, 1, 1, 2]) == list(scipy_stats.rankdata([3, 1, 1, 2]))
-
-
-def test_steps_to_target_by_hand() -> None:
-    """From 4 at step 100 to 2 at step 200, 3.5 is passed at step 125; gaps are stepped over; 1 is never reached."""
-    steps, values = [0, 100, 150, 200], [10.0, 4.0, math.nan, 2.0]
-    assert steps_to(3.5, steps, values, "lower") == 125
-    assert steps_to(10.0, steps, values, "lower") == 0
-    assert math.isnan(steps_to(1.0, steps, values, "lower"))
-    assert steps_to(15.0, [0, 10], [10.0, 20.0], "higher") == 5
-    assert math.isnan(steps_to(math.nan, steps, values, "lower"))
 
 
 def test_difference_is_positive_when_better() -> None:
@@ -101,7 +91,7 @@ def test_failures_rank_worst() -> None:
         **{"lstm/none/adam": "", "gru/none/adam": "1/3 diverged"},
         "lstm/none/sgd": "2/2 1 diverged, 1 timeout",
     }
-    assert cells(found, "accuracy (%) ↑")["gru/none/adam"] == "90.00 ± 0.0"
+    assert cells(found, "accuracy (%) ↑")["gru/none/adam"] == "90.00"
     assert cells(found, "accuracy (%) ↑")["lstm/none/sgd"] == "-"
     assert "3 of 8 runs failed (2 diverged, 1 timeout)" in findings.headline(found)
 
@@ -148,7 +138,10 @@ def test_times_of_two_machines_are_not_mixed() -> None:
 
 
 def test_target_and_seconds() -> None:
-    """The target is the median of the baseline's best validation values; steps count the seeds that reached it."""
+    """The target is the median of the baseline's best validation values; who never gets there counts until the end.
+
+    The baseline's: (100 + 85.7 + 200, the end) / 3 = 128.6 updates. Clip's: (50 + 200) / 2 = 125, at 4 ms 0.5 s.
+    """
 
     def curve(*values: float) -> list[dict[str, object]]:
         return [{"step": 100 * i, "valid": {"accuracy": v, "loss": 1.0}} for i, v in enumerate(values)]
@@ -159,10 +152,10 @@ def test_target_and_seconds() -> None:
     found = board_from(*base, *clip, gru, made.timing(clip[0], 4.0))
     assert found.groups[0].target == 70
     assert cells(found, "steps to target") == {
-        **{"lstm/none/adam": "93 (2/3)", "lstm/clip/adam": "50 (1/2)"},
+        **{"lstm/none/adam": "≥ 129 (2/3)", "lstm/clip/adam": "≥ 125 (1/2)"},
         "gru/none/adam": "not reached",
     }
-    assert cells(found, "s to target")["lstm/clip/adam"] == "0.200"
+    assert cells(found, "s to target")["lstm/clip/adam"] == "0.500"
 
 
 @pytest.mark.parametrize(

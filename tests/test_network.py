@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from toys import Labels, Symbols, network
 
 import tasks
+from bench import probes
 from bench.attention import Attention
-from bench.axes import ARCHITECTURES
+from bench.axes import ARCHITECTURES, REFERENCE
 from bench.dropout import Dropout
 from bench.matrices import MATRICES
 from bench.network import Network, Shape, count, solve_width
 from bench.plan import budget
 from bench.sequences import reverse
-from bench.spec import Architecture, Stabilisation
+from bench.spec import Architecture, CellName, Stabilisation
 from tasks.base import Batch
 
 
@@ -168,14 +171,114 @@ EMBEDDED = [(m.name, t) for m in MATRICES.values() for t in m.budgets if t in ta
 
 @pytest.mark.parametrize(("matrix", "name"), EMBEDDED)
 def test_architectures_share_a_parameter_budget(matrix: str, name: str) -> None:
-    """Every architecture's solved width comes within 2 % of the task's budget, embedded tasks."""
-    _within_two_percent(tasks.load(name), budget(MATRICES[matrix], name).parameters)
+    """The solved width of all that a matrix runs comes within 2 % of the task's budget; of references within 6 %.
 
-
-def _within_two_percent(task: tasks.base.Task, parameters: int) -> None:
-    shape = Shape.of(task)
-    for name, architecture in ARCHITECTURES.items():
-        if architecture.bidirectional and shape.causal:
+    A transformer of 20 units has 10 % more parameters than one of 19, and stands outside the ranking.
+    """
+    shape, parameters = Shape.of(tasks.load(name)), budget(MATRICES[matrix], name).parameters
+    for architecture in sorted({row.architecture for row in MATRICES[matrix].rows() if row.task == name}):
+        value = ARCHITECTURES[architecture]
+        if value.bidirectional and shape.causal:
             continue
-        made = count(shape, architecture, solve_width(shape, architecture, parameters))
-        assert made == pytest.approx(parameters, rel=0.02), f"{name}: {made} parameters for a budget of {parameters}"
+        made, close = (
+            count(shape, value, solve_width(shape, value, parameters)),
+            0.06 if architecture in REFERENCE else 0.02,
+        )
+        assert made == pytest.approx(parameters, rel=close), f"{architecture}: {made} parameters, not {parameters}"
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_residual_layers_add_to_what_they_read(depth: int) -> None:
+    """Kim, El-Khamy & Lee 2017: every layer but the first; with upper layers that put out nothing, the first speaks."""
+    task = Labels()
+    model, batch = network(task, Architecture(depth=depth, residual=True)), next(task.train.ordered(8))
+    x, total = batch.x.transpose(0, 1), torch.zeros(())
+    for layer in model.layers:
+        y, _ = layer(x if total.dim() == 0 else total, None, None)
+        total = total + y
+    last = total[batch.lengths - 1, torch.arange(8)]
+    torch.testing.assert_close(model(batch)[0], model.head(last))
+    plain = network(task, Architecture(depth=depth))
+    plain.load_state_dict(model.state_dict())
+    assert not torch.allclose(model(batch)[0], plain(batch)[0])
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "cifg", "projection"])
+@pytest.mark.parametrize("task", [Labels(), Symbols()])
+def test_truncation_cuts_the_gradient_and_no_value(cell: CellName, task: Labels | Symbols) -> None:
+    """Outputs and states are those without it; beyond a cut the gradient is zero, on this side of it as it was."""
+    batch = next(task.train.ordered(4))
+    whole, cut = (network(task, Architecture(cell, depth=2), Stabilisation(bptt=n)) for n in (None, 3))
+    for mine, theirs in zip(_flat(cut(batch)), _flat(whole(batch)), strict=True):
+        torch.testing.assert_close(mine, theirs)
+    x = torch.randn(8, 4, whole.layers[0].ahead.raw("weight_ih").shape[1])
+    found = []
+    for model in (whole, cut):
+        given = x.clone().requires_grad_()
+        y, _ = model.layers[0](given, None, None)
+        found.append(torch.autograd.grad(y[7].square().sum(), given)[0])
+    assert float(found[1][:6].abs().max()) == 0
+    assert float(found[0][:6].abs().max()) > 0
+    torch.testing.assert_close(found[1][6:], found[0][6:])
+
+
+def _flat(result: tuple[Tensor, list[tuple[Tensor, ...]]]) -> list[Tensor]:
+    return [result[0], *(part for state in result[1] for part in state)]
+
+
+def test_the_probe_sees_the_cut() -> None:
+    """No gradient norm further back than the piece of the last frame, and what is nearer stays."""
+    task = Symbols()
+    batch = next(task.train.ordered(4))
+    whole, cut = (probes.gradient_norms(network(task, recipe=Stabilisation(bptt=n)), task, batch) for n in (None, 3))
+    assert cut[:2] == pytest.approx(whole[:2])  # eight steps: 3, 3 and 2
+    assert set(cut[2:]) == {0.0}
+    assert all(norm > 0 for norm in whole)
+
+
+def test_embedding_dropout_drops_symbols() -> None:
+    """A symbol is dropped everywhere in a batch or nowhere, the others are scaled up, and evaluation drops none."""
+    torch.manual_seed(0)
+    embed, drop = nn.Embedding(400, 3), Dropout(0.0, "layers", symbols=0.25)
+    x = torch.arange(400).repeat(2, 1)
+    found = drop.embedded(embed, x).detach()
+    gone = (found == 0).all(2)
+    assert torch.equal(gone[0], gone[1])
+    assert float(gone.float().mean()) == pytest.approx(0.25, abs=0.06)
+    torch.testing.assert_close(found[0, ~gone[0]], embed.weight.detach()[~gone[0]] / 0.75)
+    assert not torch.equal(gone, (drop.embedded(embed, x) == 0).all(2))
+    assert torch.equal(drop.eval().embedded(embed, x), embed(x))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "projection"])
+def test_tied_head_is_the_embedding(cell: CellName) -> None:
+    """One matrix, trained by both: fewer parameters by the embedding's size, and a gradient from either side."""
+    task = Symbols()
+    tied, free = (network(task, Architecture(cell), Stabilisation(tied=tied)) for tied in (True, False))
+    assert tied.head.weight is tied.embed.weight
+    counted = [sum(weight.numel() for weight in model.parameters()) for model in (tied, free)]
+    assert counted[1] - counted[0] == free.embed.weight.numel()
+    batch = next(task.train.ordered(4))
+    task.loss(tied(batch)[0], batch).backward()
+    other = copy.deepcopy(free)
+    other.load_state_dict(tied.state_dict())
+    task.loss(other(batch)[0], batch).backward()
+    torch.testing.assert_close(tied.embed.weight.grad, other.embed.weight.grad + other.head.weight.grad)
+
+
+@pytest.mark.parametrize("penalty", ["activation_penalty", "temporal_penalty"])
+def test_the_top_outputs_are_kept_where_they_are_penalised(penalty: str) -> None:
+    """(raw, dropped) of the top layer, in training and under a penalty alone."""
+    task = Symbols()
+    model = network(task, Architecture(depth=2), Stabilisation(dropout=0.5) + Stabilisation(**{penalty: 1.0}))
+    batch = next(task.train.ordered(4))
+    model.train()(batch)
+    raw, dropped = model.top
+    assert raw.shape == dropped.shape == (8, 4, 6)
+    torch.testing.assert_close(dropped, torch.where(dropped == 0, 0.0, 2 * raw))
+    assert raw.requires_grad
+    model.eval()(batch)
+    assert model.top is None
+    plain = network(task).train()
+    plain(batch)
+    assert plain.top is None
