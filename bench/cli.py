@@ -44,6 +44,12 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         "--backend", metavar="NAME", help=f"of the recurrence: {', '.join(get_args(Backend))} (default: the matrix's)"
     )
     made.add_argument(
+        "--tune",
+        type=int,
+        metavar="N",
+        help="trials of each technique before its scores (default: the matrix's)",
+    )
+    made.add_argument(
         "--seeds", action="append", default=[], metavar="N|A-B", help="in place of the matrix's; repeatable"
     )
     made.add_argument(
@@ -68,6 +74,10 @@ def chosen(options: argparse.Namespace) -> tuple[Matrix, Filters]:
     filters = Filters(**axes, seeds=_seeds(options.seeds, mistakes))
     try:
         matrix = _matrix(options.matrix)
+        if options.tune is not None:
+            matrix = replace(matrix, tune=options.tune)
+            if not 0 <= options.tune <= 10_000:
+                mistakes.append(f"--tune must be in [0, 10000], got {options.tune}")
         if options.backend is not None:
             matrix = replace(matrix, backend=options.backend)
         check(matrix, filters)

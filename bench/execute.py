@@ -10,16 +10,26 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
 from bench import worker
-from bench.record import NaiveRecord, RunRecord, unfinished
-from bench.spec import RunSpec
+from bench.record import NaiveRecord, RunRecord, Status, unfinished
+from bench.spec import Budget, RunSpec
 
-Run = Callable[[RunSpec, Path | None], RunRecord]
-Started = Callable[[RunSpec], None]
+
+class Job(Protocol):
+    """What a worker is handed: a run, or a trial of tuning."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def budget(self) -> Budget: ...
+
+
+J = TypeVar("J", bound=Job)
+R = TypeVar("R")
 
 
 @contextmanager
@@ -61,22 +71,28 @@ def naive(name: str, data: Path | None) -> NaiveRecord | None:
     return naive(name, data)
 
 
-def here(run: Run, specs: Iterable[RunSpec], data: Path | None) -> Iterator[RunRecord]:
+def here(run: Callable[[J, Path | None], R], specs: Iterable[J], data: Path | None) -> Iterator[R]:
     """Every run in this process, one after another: for tests and debuggers."""
     for spec in specs:
         yield run(spec, data)
 
 
 def in_processes(
-    run: Run, specs: Iterable[RunSpec], data: Path | None, workers: int, started: Started = lambda spec: None
-) -> Generator[RunRecord, None, None]:
-    """Records as their runs end, in any order; `started` hears of each run when it is handed to a worker.
+    run: Callable[[J, Path | None], R],
+    specs: Iterable[J],
+    data: Path | None,
+    workers: int,
+    started: Callable[[J], None] = lambda spec: None,
+    ended: Callable[[J, Status, str], R] = unfinished,  # type: ignore[assignment]
+) -> Generator[R, None, None]:
+    """Records as their runs end, in any order; `started` hears of each run when it is handed to a worker, and `ended`
+    makes the record of one that cannot speak for itself.
 
     Only a few runs are handed out ahead, so memory stays flat however long the matrix. Closing the iterator (Ctrl-C)
     stops the workers at once.
     """
     queue = iter(specs)
-    running: dict[Future[RunRecord], RunSpec] = {}
+    running: dict[Future[R], J] = {}
     with pool(workers) as workshop:
         while True:
             while len(running) <= workers and (spec := next(queue, None)):
@@ -86,7 +102,7 @@ def in_processes(
                 return
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield outcome(running.pop(future), future)
+                yield outcome(running.pop(future), future, ended)
 
 
 def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterator[NaiveRecord]:
@@ -100,16 +116,15 @@ def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterato
                 yield record
 
 
-def outcome(spec: RunSpec, future: Future[Any]) -> RunRecord:
+def outcome(spec: J, future: Future[R], ended: Callable[[J, Status, str], R]) -> R:
     """The record of a future that is done, however it ended."""
     try:
-        record: RunRecord = future.result()
-        return record
+        return future.result()
     except TimeoutError:
-        return unfinished(spec, "timeout", f"longer than {spec.budget.seconds} s")
+        return ended(spec, "timeout", f"longer than {spec.budget.seconds} s")
     except ProcessExpired as error:
         code = error.exitcode or 0
         how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        return unfinished(spec, "crashed", how)
+        return ended(spec, "crashed", how)
     except Exception as error:  # the worker could not even start, or its answer could not be read
-        return unfinished(spec, "failed", f"{type(error).__name__}: {error}")
+        return ended(spec, "failed", f"{type(error).__name__}: {error}")

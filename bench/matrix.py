@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -91,18 +91,38 @@ def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     """Counts, and a forecast from a few measured steps."""
     from bench.forecast import forecast
 
-    rest = unmade(todo, cli.store(matrix, options.results).done(), options.retry)
-    seconds = forecast(rest, options.data, options.workers) if rest else 0.0
+    trials, rest = left(matrix, todo, cli.store(matrix, options.results), options.retry)
+    seconds = forecast([*trials, *rest], options.data, options.workers) if rest or trials else 0.0
     counts = {"runs": len(todo.runs), "finished": len(todo.runs) - len(rest), "skipped": len(todo.skipped)}
     if options.json:
-        print(json.dumps({"matrix": matrix.name, **counts, "workers": options.workers, "seconds": round(seconds)}))
+        counts |= {"trials": len(trials), "workers": options.workers, "seconds": round(seconds)}
+        print(json.dumps({"matrix": matrix.name, **counts}))
         return cli.OK
     print(f"matrix {matrix.name}: {counts['runs']} runs, {counts['finished']} finished, {len(rest)} to run")
+    print(f"{len(trials)} trials to make before them" if matrix.tune else UNTUNED)
     if todo.skipped:
         print(f"{counts['skipped']} more make no sense and are recorded as skipped")
-    print(f"about {cli.duration(seconds)} with {options.workers} workers, from a few measured steps of each kind")
+    print(f"about {cli.duration(seconds)} with {options.workers} workers, from a short run of each kind")
     print(f"start it: {cli.again(options, 'bench.matrix', '--dry-run')}")
     return cli.OK
+
+
+UNTUNED = "not tuned: every technique runs at the tables' values; --tune N gives each N trials first"
+
+
+def left(matrix: Matrix, todo: Plan, store: Store, retry: bool) -> tuple[list[RunSpec], list[RunSpec]]:
+    """The trials and the runs that have no result; a run whose values are not chosen yet stands at the tables' own."""
+    done = store.done()
+    if not matrix.tune:
+        return [], unmade(todo.runs, done, retry)
+    from bench.tune import missing, tuned
+
+    rows = store.rows()
+    trials = [trial.spec for trial in missing(todo.runs, rows, matrix.tune)]
+    settled = [spec for spec, _ in tuned(todo.runs, rows, matrix.tune)]
+    known = {spec.configuration for spec in settled}
+    unsettled = [spec for spec in todo.runs if spec.configuration not in known]
+    return trials, [*unmade(settled, done, retry), *unsettled]
 
 
 def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
@@ -112,6 +132,7 @@ def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
         with cli.store(matrix, options.results) as store:
             for warning in store.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
+            announce(matrix, todo, store, options)
             failed = score(matrix, todo, store, options)
             if not options.no_timing:
                 timing.fill(todo.runs, store, options.data, matrix.pairs, options.json)
@@ -127,17 +148,57 @@ def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     return cli.FAILED if failed else cli.OK
 
 
+LONG = 300_000
+"""Updates from which on a matrix says how long it will take before it starts: the probes cost a minute or more."""
+
+
+def announce(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> None:
+    """What is about to happen, and how long it will take if that is long."""
+    if options.json:
+        return
+    trials, rest = left(matrix, todo, store, options.retry)
+    if rest and not matrix.tune:
+        print(UNTUNED, flush=True)
+    if sum(spec.budget.steps for spec in (*trials, *rest)) >= LONG:
+        from bench.forecast import forecast
+
+        seconds = forecast([*trials, *rest], options.data, options.workers)
+        told = f"{len(trials)} trials and {len(rest)} runs: about {cli.duration(seconds)}"
+        print(f"{told} with {options.workers} workers, from a short run of each kind", flush=True)
+
+
 def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def unmade(todo: Plan, done: dict[str, str], retry: bool) -> list[RunSpec]:
+def unmade(runs: list[RunSpec], done: dict[str, str], retry: bool) -> list[RunSpec]:
     """The runs that have no result, or with `retry` one that says more of the machine than of the technique."""
     return [
         spec
-        for spec in todo.runs
+        for spec in runs
         if (status := done.get(spec.id)) is None or (retry and status not in ("ok", "diverged"))
     ]  # fmt: skip
+
+
+def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> bool:
+    """Make the trials that are missing, and put the values they chose into the runs; whether any runs are left."""
+    from bench.execute import in_processes
+    from bench.progress import counted
+    from bench.tune import lost, missing, trial_one, tuned
+
+    rest = list(missing(todo.runs, store.rows(), matrix.tune))
+    if rest and not options.json:
+        print(f"tuning: {len(rest)} trials to make, {matrix.tune} for each technique, judged on validation", flush=True)
+    with counted(len(rest), not options.json) as show:
+        made = in_processes(trial_one, rest, options.data, options.workers, lambda trial: show(trial.name), lost)
+        try:
+            for record in made:
+                store.append(record)
+        finally:
+            made.close()
+    settled = tuned(todo.runs, store.rows(), matrix.tune)
+    todo.runs, todo.tuning = [spec for spec, _ in settled], {spec.id: about for spec, about in settled}
+    return bool(todo.runs) or bool(todo.skipped)
 
 
 def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> bool:
@@ -145,7 +206,9 @@ def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace)
     from bench.execute import in_processes, naive_rows, run_one
     from bench.progress import reporter
 
-    rest = unmade(todo, store.done(), options.retry)
+    if matrix.tune and not tune(matrix, todo, store, options):
+        return True
+    rest = unmade(todo.runs, store.done(), options.retry)
     rows = store.rows()
     known = {row["id"]: row["reason"] for row in rows if row["kind"] == "run" and row["status"] == "skipped"}
     for spec, reason in todo.skipped:
@@ -158,6 +221,7 @@ def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace)
         runs = in_processes(run_one, rest, options.data, options.workers, lambda spec: show.begin(spec.name))
         try:
             for record in runs:
+                record = replace(record, tuning=todo.tuning.get(record.id, {}))
                 if record.status != "skipped" or known.get(record.id) != record.reason:
                     store.append(record)
                 failed |= record.status in ("failed", "crashed")

@@ -19,7 +19,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names become folder names and parts of a run's name."""
 
 KEYS = (
-    *("name", "summary", "base", "seeds", "pairs", "backend", "block", "budget"),
+    *("name", "summary", "base", "seeds", "pairs", "tune", "backend", "block", "budget"),
     *("architecture", "stabilisation", "optimizer"),
 )
 BLOCK_KEYS = ("tasks", "architectures", "stabilisations", "optimizers", "star")
@@ -88,6 +88,9 @@ class _Reader:
         pairs = table.get("pairs", 20)
         if isinstance(pairs, bool) or not isinstance(pairs, int) or not 1 <= pairs <= 10_000:
             self.wrong(f"pairs must be a whole number in [1, 10000], got {pairs!r}")
+        tune = table.get("tune", 0)
+        if isinstance(tune, bool) or not isinstance(tune, int) or not 0 <= tune <= 10_000:
+            self.wrong(f"tune must be a whole number in [0, 10000], got {tune!r}")
         backend = table.get("backend", "auto")
         if not isinstance(backend, str):
             self.wrong(f"backend must be the name of a back end, got {backend!r}")
@@ -97,7 +100,7 @@ class _Reader:
         if self.mistakes:
             return None
         return Matrix(
-            name, str(table.get("summary", "")), tuple(made), tuple(seeds), budgets, pairs, backend,
+            name, str(table.get("summary", "")), tuple(made), tuple(seeds), budgets, pairs, tune, backend,
             own["architecture"], own["stabilisation"], own["optimizer"],
         )  # fmt: skip
 

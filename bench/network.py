@@ -144,8 +144,9 @@ class Network(nn.Module):
 
     @property
     def hidden(self) -> list[nn.Parameter]:
-        """The weights of the hidden layers: neither embedding nor head."""
-        return list(self.layers.parameters())
+        """The weights of the hidden layers and of attention: neither embedding nor head."""
+        attention = [] if self.attention is None else self.attention.parameters()
+        return [*self.layers.parameters(), *attention]
 
     @cached_property
     def matrices(self) -> list[nn.Parameter]:

@@ -16,12 +16,6 @@ from bench import native
 from bench.spec import Optimizer, Rule
 
 Build = Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]
-
-
-class NoPackage(ImportError):
-    """A rule's package is not installed."""
-
-
 Group = dict[str, Any]
 
 BEYOND = ("weight_decay", "momentum", "centered", "maximize", "capturable", "differentiable")
@@ -147,12 +141,18 @@ def muon(weights: list[nn.Parameter], o: Optimizer, hidden: Collection[nn.Parame
     return Both(*parts)
 
 
+class NoPackage(ImportError):
+    """A rule's package is not installed."""
+
+
 def _package(module: str, name: str) -> Any:
     """An optimizer of a package of the extra `optim`. Raises NoPackage."""
     try:
         return bare(getattr(importlib.import_module(module), name))
     except ImportError as error:
-        raise NoPackage(f"the rule {name} needs {module}, which is not here; pip install -e '.[optim]'") from error
+        raise NoPackage(
+            f"the rule {name} needs {module}, which is not here; get it with: pip install -e '.[optim]'"
+        ) from error
 
 
 def _lion(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
@@ -162,7 +162,7 @@ def _lion(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
 
 def _schedule_free(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
     """Defazio et al. 2024, on AdamW. fit() asks for its averaged weights wherever weights are scored."""
-    made = _package("schedulefree", "AdamWScheduleFree")(p, o.lr, weight_decay=o.decay, foreach=False)
+    made = _package("schedulefree", "AdamWScheduleFree")(p, o.lr, weight_decay=o.decay)
     made.train()
     return made
 
@@ -177,8 +177,9 @@ def _soap(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
     return _package("pytorch_optimizer", "SOAP")(p, o.lr, weight_decay=o.decay)
 
 
-# One pass over memory for every rule, so that times compare algorithms: torch's own kernel (fused) where it has one on
-# both CPU and CUDA, ours for the two others on CPU, and what torch has for those on CUDA (foreach)
+# One pass over memory for every textbook rule, so that times compare algorithms: torch's own kernel (fused) where it
+# has one on both CPU and CUDA, ours for RMSprop and NAdam on CPU. The others take what torch or their package has,
+# several passes (foreach, or a loop over weights): their times compare implementations too.
 RULES: dict[Rule, Build] = {
     "sgd": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, fused=True),
     "nesterov": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, nesterov=True, fused=True),
@@ -223,5 +224,6 @@ def shrink(weights: list[nn.Parameter], strength: float, optimizer: torch.optim.
 
     No gradient sees it, so no rule rescales it: that is all that sets it apart from L2.
     """
-    rate = float(optimizer.param_groups[0]["lr"])
+    group = optimizer.param_groups[0]
+    rate = float(group["lr"]) * group.get("d", 1.0)  # Prodigy's is a factor on its estimate
     torch._foreach_mul_([weight.detach() for weight in weights], 1 - rate * strength)

@@ -59,6 +59,7 @@ class Plan:
 
     runs: list[RunSpec] = field(default_factory=list)
     skipped: list[tuple[RunSpec, str]] = field(default_factory=list)
+    tuning: dict[str, dict[str, Any]] = field(default_factory=dict)  # run id -> how its values were chosen (bench.tune)
 
 
 def budget(matrix: Matrix, task: str) -> Budget | None:

@@ -78,6 +78,31 @@ class NaiveRecord:
 
 
 @dataclass(frozen=True)
+class TrialRecord:
+    """One trial of tuning: a run that never saw the test split, at one point of its technique's space."""
+
+    id: str  # RunSpec.id of the trial's own values and seed
+    name: str
+    configuration: str  # RunSpec.configuration_id of the technique at the tables' values
+    names: dict[str, str]
+    spec: dict[str, Any]  # RunSpec.values() of the trial
+    index: int  # its place in the sequence
+    values: dict[str, float]  # what the point stands for: lr, and the technique's strengths
+    status: Status
+    reason: str | None = None
+    valid: float | None = None  # loss on the validation points of the weights that would be scored; lower is better
+    score: float | None = None  # the primary metric there
+    curve: list[dict[str, Any]] = field(default_factory=list)  # as in RunRecord, without test
+    steps: int | None = None
+    task: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, float | None] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    code: str | None = None
+    kind: str = "trial"
+
+
+@dataclass(frozen=True)
 class TimeRecord:
     """Seconds of one training step, alone on the machine, paired and interleaved with `nn.LSTM` of the same shape.
 
@@ -133,7 +158,7 @@ class CoreRecord:
     kind: str = "core"
 
 
-Record = RunRecord | NaiveRecord | TimeRecord | CoreRecord
+Record = RunRecord | TrialRecord | NaiveRecord | TimeRecord | CoreRecord
 
 
 def unfinished(spec: RunSpec, status: Status, reason: str | None = None) -> RunRecord:

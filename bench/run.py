@@ -18,10 +18,11 @@ from bench import averages, certificate, guards, machine, probes, schedules, wor
 from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
 from bench.optimizers import NoPackage, build
-from bench.record import NaiveRecord, RunRecord, unfinished
+from bench.record import NaiveRecord, RunRecord, TrialRecord, unfinished
 from bench.rng import derived, stream
 from bench.spec import RunSpec, digest
 from bench.train import Fit, evaluate, fit
+from bench.tune import Trial, lost
 from tasks.base import Task, fingerprint
 from tasks.data import DamagedData, MissingData
 
@@ -66,6 +67,49 @@ def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
         return unfinished(spec, "failed", _story(error))
 
 
+def trial_one(trial: Trial, data: Path | None = None) -> TrialRecord:
+    """Train one point of a technique's space and score it on validation. Every ending is a record."""
+    spec = trial.spec
+    record = replace(lost(trial, "ok", ""), reason=None)
+    try:
+        task, print_ = loaded(spec.names.task, data)
+        model = network(spec, task)
+        guards.check(model, task, spec)
+        result = _fit(model, task, spec, blind=True)
+    except (MissingData, DamagedData, NoBackend, NoPackage) as error:
+        return replace(record, status="skipped", reason=str(error))
+    except Exception as error:
+        return replace(record, status="failed", reason=_story(error))
+    record = replace(
+        record,
+        curve=[_finite_point(point) for point in result.curve],
+        steps=result.steps,
+        task=describe(task, print_),
+        cost={"seconds": round(result.seconds, 3), "peak_mib": worker.peak_mib()},
+        machine=record.machine | worker.settings(),
+    )
+    if result.diverged is not None:
+        return replace(record, status="diverged", reason=f"at step {result.diverged}: loss is not finite")
+    valid = _scored(result)["valid"]
+    return replace(record, valid=valid["loss"], score=valid[task.card.metric])
+
+
+def _scored(result: Fit) -> dict[str, Any]:
+    """The point of the curve whose weights the run ends with."""
+    step = result.best_step if result.restored else result.steps
+    return next(point for point in result.curve if point["step"] == step)
+
+
+def _fit(model: Network, task: Task, spec: RunSpec, blind: bool = False) -> Fit:
+    """Train as the spec says, with the seed's own streams."""
+    torch.manual_seed(derived(spec.seed, "dropout"))  # the only reader of the global generator
+    optimizer = build(spec.optimizer, model.parameters(), model.hidden)
+    schedule = schedules.build(spec.optimizer, optimizer, spec.budget.steps)
+    average = averages.build(spec.stabilisation, spec.optimizer, spec.budget.steps)
+    order = stream(spec.seed, "order")
+    return fit(model, task, spec.stabilisation, optimizer, spec.budget, order, schedule, average, blind)
+
+
 def _story(error: BaseException) -> str:
     """The error and where it came from, by file name alone: a record holds no machine's paths."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -77,13 +121,8 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
     task, print_ = loaded(spec.names.task, data)
     model = network(spec, task)
     held, start = guards.check(model, task, spec), certificate.built(model)
-    torch.manual_seed(derived(spec.seed, "dropout"))  # the only reader of the global generator
     gradient = {"start": probes.vanishing(model, task)}
-    optimizer = build(spec.optimizer, model.parameters(), model.hidden)
-    schedule = schedules.build(spec.optimizer, optimizer, spec.budget.steps)
-    average = averages.build(spec.stabilisation, spec.optimizer, spec.budget.steps)
-    order = stream(spec.seed, "order")
-    result = fit(model, task, spec.stabilisation, optimizer, spec.budget, order, schedule, average)
+    result = _fit(model, task, spec)
     record = replace(
         unfinished(spec, "ok"),
         curve=[_finite_point(point) for point in result.curve],
@@ -104,9 +143,7 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
     test = evaluate(model, task, task.test)
     if not all(math.isfinite(value) for value in test.values()):
         return replace(record, status="diverged", step=result.steps, reason="test loss is not finite")
-    scored = next(
-        point for point in record.curve if point["step"] == (result.best_step if result.restored else result.steps)
-    )
+    scored = _finite_point(_scored(result))
     gradient["end"] = probes.vanishing(model, task)
     measured: dict[str, Any] = {"gradient": gradient, "gap": probes.overfitting(result), **_clipping(spec, result)}
     return replace(

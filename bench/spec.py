@@ -31,6 +31,9 @@ Rule = Literal[
 ]
 # fmt: on
 
+DECOUPLED: tuple[Rule, ...] = ("adamw", "adafactor", "muon", "lion", "schedule-free", "prodigy", "soap")
+"""The rules that read `decay`."""
+
 
 def _choice(name: str, value: object, kind: Any) -> list[str]:
     known = get_args(kind)
@@ -203,9 +206,7 @@ class Optimizer:
     warmup: float = 0.0  # bench.schedules: the share of the updates over which the rate rises to its value
 
     def problems(self) -> list[str]:
-        free = self.rule == "schedule-free" and (self.schedule != "constant" or self.warmup)
-        return [
-            *(["schedule-free takes no schedule: it averages instead"] if free else []),
+        found = [
             *_choice("rule", self.rule, Rule),
             *_between("lr", self.lr, 0, 10, open_low=True),
             *_between("momentum", self.momentum, 0, 0.999),
@@ -214,6 +215,17 @@ class Optimizer:
             *_choice("schedule", self.schedule, Schedule),
             *_between("warmup", self.warmup, 0, 0.9),
         ]
+        if found:
+            return found
+        if self.rule == "schedule-free" and (self.schedule != "constant" or self.warmup):
+            found.append("schedule-free takes no schedule: it averages instead")
+        if self.decay and self.rule not in DECOUPLED:
+            found.append(f"decay is of the rules {', '.join(DECOUPLED)}; {self.rule} has none")
+        if self.momentum and self.rule not in ("sgd", "nesterov"):
+            found.append(f"momentum is of the rules sgd and nesterov, not {self.rule}")
+        if self.rule == "nesterov" and not self.momentum:
+            found.append("nesterov needs a momentum above 0")
+        return found
 
 
 @dataclass(frozen=True)
@@ -350,6 +362,7 @@ class Matrix:
     seeds: tuple[int, ...]
     budgets: Mapping[str, Budget]
     pairs: int = 20  # bench.timing: interleaved pairs of the timed pass
+    tune: int = 0  # bench.tune: trials of each technique before its scores; 0: the tables' values
     backend: Backend = "auto"  # bench.plan: of every run
     architectures: Mapping[str, Architecture] = field(default_factory=dict)  # names of its own, beside those of axes.py
     stabilisations: Mapping[str, Stabilisation] = field(default_factory=dict)

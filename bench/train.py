@@ -104,12 +104,13 @@ def fit(
     order: torch.Generator,
     schedule: Schedule | None = None,
     average: Average | None = None,
+    blind: bool = False,
 ) -> Fit:
     """Train for `budget.steps` updates, or until validation stops improving if the recipe has patience.
 
     The model ends with its last weights, or their average; with patience, with those of the lowest validation loss. The
     order of the data comes from `order` alone. Divergence is a finding with a step number, so it returns like any other
-    result.
+    result. `blind` training has no points of the test curve: tuning must not see it.
     """
     device = next(model.parameters()).device
     watch = Stopwatch(device.type)
@@ -117,7 +118,7 @@ def fit(
     best, best_loss, stale, state = None, math.inf, 0, None
 
     def point(step: int) -> float:
-        splits = {"train": task.train, "valid": task.valid, "test": task.test}
+        splits = {"train": task.train, "valid": task.valid} | ({} if blind else {"test": task.test})
         with scored(model, optimizer, average):
             scores = {name: evaluate(model, task, split, budget.curve) for name, split in splits.items()}
         result.curve.append({"step": step, **scores})

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.axes import ARCHITECTURES, BASELINE, OPTIMIZERS, STABILISATIONS, stabilisation
-from bench.matrices import MATRICES, QUICK
+from bench.matrices import CORE, MATRICES, QUICK
 from bench.names import unknown
 from bench.plan import BadInput, Filters, check, plan
 from bench.spec import Block, Budget, Matrix, Names, Optimizer, RunSpec, Stabilisation, changed
 from tasks.cards import TASKS
+
+AXES = ("architecture", "stabilisation", "optimizer")
 
 
 def mistakes(matrix: Matrix = QUICK, **filters: tuple[object, ...]) -> list[str]:
@@ -30,16 +32,22 @@ def test_presets_are_without_mistakes(name: str) -> None:
 
 
 def test_quick_holds_what_it_promises() -> None:
-    """Three families, every technique of the tables, a real cross, two seeds, embedded data only."""
+    """Three families, every textbook technique, a real cross, two seeds, embedded data only."""
     rows = QUICK.rows()
     assert {names.task.split("/")[0] for names in rows} == {"speech", "language", "series"}
-    assert {names.architecture for names in rows} == set(ARCHITECTURES)
-    assert {names.stabilisation for names in rows} == set(STABILISATIONS)
-    assert {names.optimizer for names in rows} == set(OPTIMIZERS)
+    assert [{getattr(names, axis) for names in rows} for axis in AXES] == [set(names) for names in CORE]
     assert all(TASKS[names.task].synthetic for names in rows)
     assert len(QUICK.seeds) >= 2
     crossed = [names for names in rows if BASELINE[0] != names.architecture and BASELINE[1] != names.stabilisation]
     assert any(names.optimizer != BASELINE[2] for names in crossed)
+
+
+@pytest.mark.parametrize("name", ["library", "standard", "full"])
+def test_every_technique_is_run(name: str) -> None:
+    """Each name of the tables stands in these presets."""
+    rows = MATRICES[name].rows()
+    tables = (ARCHITECTURES, STABILISATIONS, OPTIMIZERS)
+    assert [{getattr(names, axis) for names in rows} for axis in AXES] == [set(table) for table in tables]
 
 
 def test_a_cross_and_a_star() -> None:
