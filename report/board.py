@@ -9,30 +9,36 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from report.frame import Frames, chosen, load
+from report.comparison import SEEDS
+from report.effects import Effect
+from report.explained import explained
+from report.families import Family, families
+from report.frame import GROUP, Frames, chosen, load
 from report.groups import AXES, Group, Triple, baseline, groups_of, named
 from report.overall import overall
-from report.stats import dense_ranks, difference, shown, steps_to, t_interval
+from report.stats import dense_ranks, difference, shown, t_interval
+from report.targets import ARRIVALS, arrivals, goal, summary
+from report.versus import VERSUS, versus
 from tasks.published import PUBLISHED
 
-Paths = dict[Any, tuple[list[float], list[float]]]  # run id -> steps and validation values
 Times = dict[Any, Any]  # (device, configuration) -> row of Frames.times
 
 BOUNDS = {"entropy floor"}
 """Names among the naive answers that no model can beat: shown at their place, without a rank."""
 
 ROWS = (
-    *("group", "kind", "name", "label", "triple", *AXES, "configuration", "mean", "interval", "best", "worst"),
+    *("group", "kind", "name", "label", "triple", *AXES, "mean", "interval", "best", "worst", *VERSUS),
     *("seeds", "scored", "failed", "failures", "key", "rank", "below", "difference", "gap", "half_life", "half_start"),
     *("parameters", "width", "backend", "ms_cpu", "noisy_cpu", "ms_cuda", "noisy_cuda", "ratio"),
-    *("to_target", "reached", "seconds"),
+    *("to_target", "reached", "watched", "median_step", "after", "by", "seconds"),
 )
 
 
@@ -45,11 +51,30 @@ class Board:
     groups: tuple[Group, ...]
     rows: pd.DataFrame
     overall: pd.DataFrame
+    arrivals: pd.DataFrame  # one row a run: when it reached its group's target
     timed_on: dict[str, str]  # device -> label of the machine whose times are shown
 
     def of(self, group: Group) -> pd.DataFrame:
         """The leaderboard of one group, in order of rank."""
         return self.rows[self.rows["group"] == group.label]
+
+    def compared(self, group: Group) -> pd.DataFrame:
+        """The techniques of one group that stand beside its baseline."""
+        rows = self.of(group)
+        return rows[(rows["kind"] == "technique") & (rows["family"].fillna("") != "")]
+
+    @cached_property
+    def families(self) -> list[Family]:
+        """Each axis over all tasks. Computed when a page asks: a terminal does not."""
+        return families(self.rows, self.frames.runs, list(self.groups), self.baseline)
+
+    @cached_property
+    def explained(self) -> dict[str, list[Effect]]:
+        """What explains the scores, by label of a group; groups whose runs all tie are left out."""
+        keys = [tuple(getattr(group, part) for part in GROUP) for group in self.groups]
+        members = dict(list(self.frames.runs.groupby(list(GROUP))))
+        found = {group.label: explained(group, members[key]) for group, key in zip(self.groups, keys, strict=True)}
+        return {label: effects for label, effects in found.items() if effects}
 
     @property
     def techniques(self) -> pd.DataFrame:
@@ -70,17 +95,19 @@ def board(frames: Frames) -> Board:
     runs["name"], runs["label"] = named(runs, base)
     machines = _timed_on(frames.times)
     times = {(t.device, t.configuration): t for t in frames.times.itertuples() if machines.get(t.device) == t.machine}
-    groups, rows = [], []
+    groups, rows, times_to = [], [], []
     for group, members in groups_of(runs):
         curves = frames.curves[frames.curves["id"].isin(members["id"]) & (frames.curves["split"] == "valid")]
         paths = {run: (c["step"].to_list(), c["value"].to_list()) for run, c in curves.groupby("id")}
-        target = _target(members, base, paths, group.better)
-        group = Group(**{**vars(group), "target": target})
+        group = replace(group, **goal(members, base, paths, group.better))
         groups.append(group)
+        arrived = arrivals(group, members, paths)
+        times_to += arrived
         others = [*_naive(group, frames.naive), *_published(group)]
-        rows += _ranked([*_configurations(group, members, paths, times), *others], group, base)
+        rows += _ranked([*_configurations(group, members, base, arrived, times), *others], group, base)
     table = pd.DataFrame(rows, columns=list(ROWS))
-    return Board(frames, base, tuple(groups), table, overall(table, groups, base), machines)
+    reached = pd.DataFrame(times_to, columns=list(ARRIVALS))
+    return Board(frames, base, tuple(groups), table, overall(table, groups, base), reached, machines)
 
 
 def _timed_on(times: pd.DataFrame) -> dict[str, str]:
@@ -89,29 +116,22 @@ def _timed_on(times: pd.DataFrame) -> dict[str, str]:
     return {device: machine for (device, machine), _ in sorted(counts.items(), key=lambda item: (item[1], item[0]))}
 
 
-def _target(members: pd.DataFrame, base: Triple | None, paths: Paths, better: str) -> float:
-    """The median over seeds of the best validation value the baseline reached."""
-    ids = members.loc[(members["triple"] == base) & (members["status"] == "ok"), "id"]
-    best = np.nanmin if better == "lower" else np.nanmax
-    reached = [float(best(paths[i][1])) for i in ids if i in paths and not np.isnan(paths[i][1]).all()]
-    return float(np.median(reached)) if reached else math.nan
-
-
-def _configurations(group: Group, members: pd.DataFrame, paths: Paths, times: Times) -> Iterable[dict[str, Any]]:
-    for _, seeds in members.groupby("configuration"):
+def _configurations(
+    group: Group, members: pd.DataFrame, base: Triple | None, arrived: list[dict[str, Any]], times: Times
+) -> Iterable[dict[str, Any]]:
+    compared = {(row["configuration"], row["origin"]): row for row in versus(group, members, base)}
+    for key, seeds in members.groupby(["configuration", "origin"]):
         first, good = seeds.iloc[0], seeds[seeds["status"] == "ok"]
         mean, interval = t_interval(good["score"].to_list())
         ends = (good["score"].min(), good["score"].max())
         best, worst = ends if group.better == "lower" else ends[::-1]
-        curves = [paths[run] for run in good["id"] if run in paths]
-        steps = [steps_to(group.target, *curve, better=group.better) for curve in curves]
-        reached = [step for step in steps if not math.isnan(step)]
         kinds = Counter(seeds.loc[seeds["status"] != "ok", "status"])
         row = {
             "group": group.label,
             "kind": "technique",
-            **{key: first[key] for key in ("name", "label", "triple", *AXES, "configuration")},
-            **{"mean": mean, "interval": interval, "best": best, "worst": worst},
+            **{fact: first[fact] for fact in ("name", "label", "triple", *AXES)},
+            **{"mean": mean, "interval": interval if len(good) >= SEEDS else math.nan, "best": best, "worst": worst},
+            **{fact: value for fact, value in compared[key].items() if fact in VERSUS},
             **{"seeds": len(seeds), "scored": len(good), "failed": len(seeds) - len(good)},
             "failures": ", ".join(
                 kind if len(kinds) == 1 else f"{count} {kind}" for kind, count in sorted(kinds.items())
@@ -119,10 +139,9 @@ def _configurations(group: Group, members: pd.DataFrame, paths: Paths, times: Ti
             "gap": good["gap"].mean(),
             "half_life": _median(good["half_end"]),
             "half_start": _median(good["half_start"]),
-            **{key: _last(seeds[key]) for key in ("parameters", "width", "backend")},
+            **{fact: _last(seeds[fact]) for fact in ("parameters", "width", "backend")},
             **_times(first, group.device, times),
-            "to_target": float(np.median(reached)) if reached else math.nan,
-            "reached": math.nan if math.isnan(group.target) else len(reached),
+            **summary(group, [row for row in arrived if (row["configuration"], row["origin"]) == key]),
         }
         yield {**row, "seconds": row["to_target"] * row.get(f"ms_{group.device}", math.nan) / 1000}
 
@@ -170,12 +189,13 @@ def _ranked(rows: list[dict[str, Any]], group: Group, base: Triple | None) -> li
     """The rows in order, each with its rank, whether it loses to a naive row, and its difference to the baseline."""
     sign = 1 if group.better == "lower" else -1
     naive = [sign * row["mean"] for row in rows if row["kind"] == "naive"]
-    base_mean = next((row["mean"] for row in rows if row.get("triple") == base and base), math.nan)
+    bases = {row["origin"]: row["mean"] for row in rows if row.get("triple") == base and base}
     for row in rows:
+        base_mean = bases.get(row.get("origin"), bases.get(group.home, math.nan))
         row["key"] = _key(row, sign)
         row["below"] = row["kind"] == "technique" and bool(naive) and sign * row["mean"] > min(naive)
         row["difference"] = difference(row["mean"], base_mean, group.better) if row["kind"] == "technique" else math.nan
-    placed = [row for row in rows if row["kind"] not in ("bound", "published")]
+    placed = [row for row in rows if row["kind"] not in ("bound", "published") and row.get("family") != "reference"]
     for row, rank in zip(placed, dense_ranks([row["key"] for row in placed]), strict=True):
         row["rank"] = rank
     return sorted(

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from report import ink
 from report.board import Board
+from report.survival import kaplan_meier
 
 FLOOR = 1e-8
 """A gradient this much smaller has vanished: float32 would not add it to a weight. Lines leave the panel there."""
@@ -38,6 +39,27 @@ def learning(board: Board) -> Figure:
             ax.axhline(group.target, color="#555555", linewidth=0.9, linestyle=":")
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.set(xlabel="updates", ylabel=f"validation {ink.measure(group)}")
+    others = "other techniques" if len(set(points["name"])) > len(bold) else ""
+    ink.legend(figure, ink.keys(board, bold, others))
+    return figure
+
+
+def arrivals(board: Board) -> Figure:
+    """The share of runs that have not reached the target yet, against updates: a line that falls early is fast."""
+    points = board.arrivals
+    groups = [group for group in board.groups if group.label in set(points["group"])]
+    figure, axes = ink.panels(groups)
+    colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
+    for ax, group in zip(axes, groups, strict=False):
+        mine = points[points["group"] == group.label]
+        for name, part in _back_to_front(mine, bold):
+            curve = kaplan_meier(part["time"].to_list(), part["reached"].to_list())
+            x, y = [0.0, *curve.times, group.horizon], [1.0, *curve.shares, (1.0, *curve.shares)[-1]]
+            style: dict[str, Any] = {"linewidth": 1.6} if name in bold else {"linewidth": 0.6, "zorder": 1}
+            colour = colours[name] if name in bold else ink.OTHER
+            ax.plot(x, y, drawstyle="steps-post", color=colour, **style)
+        ax.set(xlabel="updates", ylabel="not there yet", ylim=(-0.03, 1.05))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
     others = "other techniques" if len(set(points["name"])) > len(bold) else ""
     ink.legend(figure, ink.keys(board, bold, others))
     return figure

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 
 from report.board import Board
+from report.comparison import ALPHA, EXACT, SEEDS, least_p
+from report.effects import REST
+from report.groups import Group
 from report.stats import shown
+from report.versus import BETTER, EQUIVALENT, SAME, WORSE
 
 
 def plural(count: int, word: str) -> str:
@@ -91,6 +95,87 @@ def heatmap(board: Board) -> str:
     best = f"the largest gain is {top['label']} on {top['group']} ({top['difference']:+.1f} %)"
     verb = "is" if better == 1 else "are"
     return f"{better} of {plural(len(rows), 'cell')} {verb} better than the baseline; {best}.{more}"
+
+
+def seeds_for(family: int) -> int:
+    """The pairs from which the best of so many techniques can be marked at all."""
+    return next(n for n in range(SEEDS, EXACT + 1) if family * least_p(n) <= ALPHA or n == EXACT)
+
+
+def reach(board: Board, group: Group) -> str:
+    """What the comparisons of a group can show with the pairs that there are; "" where there is nothing to compare."""
+    rows = board.compared(group)
+    if rows.empty:
+        return ""
+    tested = rows.dropna(subset=["p"])
+    if tested.empty:
+        return f"No interval and no p: those need {SEEDS} seeds that a technique and the baseline both finished."
+    pairs, floor, least = int(tested["pairs"].max()), tested["floor"].min(), tested["least"].min()
+    said = f"{plural(pairs, 'pair')} can reach p = {shown(floor, 2)} at best, {shown(least, 2)} after Holm"
+    if least > ALPHA:
+        families = tested["family"].value_counts()
+        said += f": no difference can be marked, which takes {seeds_for(int(families.max()))} pairs"
+    marks = Counter(rows["mark"])
+    counts = [f"{marks[mark]} {word} ({mark})" for mark, word in MARKED.items() if marks[mark]]
+    return f"{said}." + (f" Of {plural(len(rows), 'technique')}: {', '.join(counts)}." if counts else "")
+
+
+MARKED = {BETTER: "better", WORSE: "worse", EQUIVALENT: "equivalent", SAME: "the same with every seed"}
+
+
+def comparison(board: Board) -> str:
+    """How many comparisons are decided, over all tasks."""
+    rows = board.techniques[board.techniques["family"].fillna("") != ""]
+    marks, tested = Counter(rows["mark"]), int(rows["p"].notna().sum())
+    counts = [f"{marks[mark]} {word}" for mark, word in MARKED.items() if marks[mark]]
+    apart = marks[BETTER] + marks[WORSE]
+    said = f"Of {plural(len(rows), 'comparison')}, {tested} with an interval: {', '.join(counts) or 'none decided'}"
+    least = rows["least"].min()
+    if not apart and least > ALPHA:
+        said += f"; with these seeds no p could be below {shown(least, 2)} after Holm, so no difference could be marked"
+    return f"{said}."
+
+
+def ranks(board: Board) -> str:
+    """Whether mean ranks over tasks differ at all, axis by axis."""
+    said = []
+    for each in board.families:
+        if each.ranks and not math.isnan(each.ranks.p):
+            verdict = "differ" if each.ranks.p <= ALPHA else "do not differ more than by chance"
+            said.append(f"{each.axis}: ranks {verdict} (Friedman p = {shown(each.ranks.p, 2)})")
+        elif each.ranks:
+            said.append(f"{each.axis}: all techniques tie on every task")
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def profile(board: Board) -> str:
+    """The best score of each axis."""
+    said = []
+    for each in board.families:
+        if not math.isnan(each.scores[0]):
+            best = max(each.scores)
+            names = [label for label, score in zip(each.labels, each.scores, strict=True) if score == best]
+            said.append(f"{each.axis}: {listed(names)} ({shown(best, 2)})" if best else f"{each.axis}: none")
+    return f"Best profile scores: {'; '.join(said)}."
+
+
+def arrival(board: Board) -> str:
+    """How many runs reached their target."""
+    there = int(board.arrivals["reached"].sum())
+    return f"{there} of {plural(len(board.arrivals), 'run')} reached the target of their task; the others are censored."
+
+
+def explained(board: Board) -> str:
+    """The axis that explains most, task by task."""
+    tops = Counter(
+        max((e for e in found if not math.isnan(e.share) and e.term != REST), key=lambda e: e.share).term
+        for found in board.explained.values()
+    )
+    said = [f"{' × '.join(term)} on {plural(count, 'task')}" for term, count in tops.most_common()]
+    pairs = any(len(e.term) > 1 and e.degrees for found in board.explained.values() for e in found)
+    alone = "" if pairs else " Techniques were varied one at a time, so no interaction of two can be seen."
+    return f"Most is explained by {listed(said)}.{alone}"
 
 
 def learning(board: Board) -> str:

@@ -23,13 +23,14 @@ from tasks.cards import TASKS
 
 Row = dict[str, Any]
 
-GROUP = ("task", "version", "fingerprint", "device", "asked", "budget", "protocol")
-"""Rows that differ in any of these are never compared, let alone averaged."""
+GROUP = ("task", "version", "fingerprint", "device", "asked", "budget", "protocol", "tuned")
+"""Runs that differ in any of these are never compared, let alone averaged. (Of two machines: neither paired nor
+averaged, though they stand in one table. See RUNS: origin.)"""
 
 RUNS = (
     *("id", "configuration", *GROUP, "metric", "better", "unit", "architecture", "stabilisation", "optimizer", "seed"),
     *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
-    *("cpu", "cuda", "machine"),
+    *("cpu", "cuda", "machine", "origin"),
 )
 CURVES = ("id", "step", "split", "value", "loss")
 GRADIENTS = ("id", "when", "distance", "norm")
@@ -126,11 +127,12 @@ def _readable(store: Store) -> Iterable[Row]:
 
 def frames(matrix: str, rows: Iterable[Row]) -> Frames:
     """Tidy frames of plain records, in an order that depends on their content alone."""
-    kinds: dict[str, dict[str, Row]] = {"run": {}, "naive": {}, "time": {}}
-    for row in sorted(rows, key=lambda row: (row.get("status") == "skipped", json.dumps(row, sort_keys=True))):
-        if row.get("kind") in kinds:  # the same run from two machines is one run: a finished one before a skipped one
+    rows = sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+    kinds: dict[str, dict[str, Row]] = {"naive": {}, "time": {}}
+    for row in rows:
+        if row.get("kind") in kinds:
             kinds[row["kind"]].setdefault(row["id"], row)
-    records = list(kinds["run"].values())
+    records = _apart([row for row in rows if row.get("kind") == "run"])
     flat = [_run(row) for row in records]
     _complete(flat)
     runs = pd.DataFrame(flat, columns=list(RUNS)).sort_values(
@@ -150,6 +152,24 @@ def frames(matrix: str, rows: Iterable[Row]) -> Frames:
         times=_sorted([_time(row) for row in kinds["time"].values()], TIMES, list(TIMES)),
         versions=_versions(records),
     )
+
+
+def _apart(rows: list[Row]) -> list[Row]:
+    """One row a run and origin, each with an id of its own; a run that was skipped counts where none finished it."""
+    finished = {row["id"] for row in rows if row.get("status") != "skipped"}
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        skipped = row.get("status") == "skipped"
+        if not (skipped and row["id"] in finished):
+            found.setdefault((row["id"], "" if skipped else _origin(row)), row)
+    several = {run for run, count in Counter(run for run, _ in found).items() if count > 1}
+    return [{**row, "id": f"{run} {origin}"} if run in several else row for (run, origin), row in found.items()]
+
+
+def _origin(row: Row) -> str:
+    """Machine and version of torch: what two runs must share to be averaged or paired."""
+    machine = clean(mapping(row.get("machine")).get("label") or "?")
+    return f"{machine}, torch {clean(mapping(row.get('versions')).get('torch') or '?')}"
 
 
 def _sorted(rows: list[Row], columns: tuple[str, ...], by: list[str]) -> pd.DataFrame:
@@ -178,6 +198,7 @@ def _run(row: Row) -> Row:
         "asked": clean(spec.get("backend") or "auto"),  # the back end asked for; `backend` is the one that ran
         "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
         "protocol": clean(spec.get("protocol", "?")),
+        "tuned": clean(spec.get("tuned") or 0),  # trials that chose its settings
         "metric": clean(task.get("metric") or ""),
         "better": task.get("better"),
         "unit": clean(task.get("unit") or ""),
@@ -197,6 +218,7 @@ def _run(row: Row) -> Row:
         # the ids under which this configuration is timed on either device: only the device differs
         **{device: digest({**shared, "device": device}) for device in ("cpu", "cuda")},
         "machine": clean(mapping(row.get("machine")).get("label") or "?"),
+        "origin": _origin(row),
     }
 
 

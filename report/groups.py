@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.axes import REFERENCE
 from report.frame import GROUP
 from tasks.cards import TASKS
 
@@ -21,7 +22,7 @@ PLAIN = ("lstm", "none", "adam")
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that may be compared: one task, version, data, device, back end asked for and budget."""
+    """Runs that may be compared: one task, version, data, device, back end asked for, budget and tuning."""
 
     label: str
     task: str
@@ -31,12 +32,15 @@ class Group:
     asked: str
     budget: str
     protocol: str
+    tuned: str  # trials that chose the settings of each technique; "0" where they are those of axes.py
     metric: str
     better: str
     unit: str
     synthetic: bool
     apart: str  # what sets it apart from the other groups of its task; "" for an only one
     target: float = math.nan
+    home: str = ""  # machine and version of torch of the baseline: the target, and every pair, is from there
+    horizon: float = math.nan  # updates, as far as the baseline was trained
 
 
 def baseline(runs: pd.DataFrame) -> Triple | None:
@@ -58,14 +62,31 @@ def named(runs: pd.DataFrame, base: Triple | None) -> tuple[list[str], list[str]
     """For each run its technique's full name, and a short label: what differs from the baseline."""
     variants = runs.groupby([*GROUP, "triple"])["configuration"].nunique()
     double = {key[-1] for key, count in variants.items() if count > 1}  # one name, two settings: an edited choice
+    origins = runs.groupby("configuration")["origin"].nunique()
+    scattered = set(origins[origins > 1].index)  # one configuration on two machines, or versions: never averaged
     names, labels = [], []
-    for triple, configuration in zip(runs["triple"], runs["configuration"], strict=True):
+    for triple, configuration, origin in zip(runs["triple"], runs["configuration"], runs["origin"], strict=True):
         mark = f" #{configuration[:4]}" if triple in double else ""
+        mark += f" @{origin}" if configuration in scattered else ""
         names.append("/".join(triple) + mark)
         apart = [part for part, other in zip(triple, base or triple, strict=True) if part != other]
         labels.append((" · ".join(apart) or "/".join(triple)) + mark)
     owners = Counter(label for label, _ in set(zip(labels, names, strict=True)))
     return names, [label if owners[label] == 1 else name for label, name in zip(labels, names, strict=True)]
+
+
+def family(triple: Triple, base: Triple | None) -> str:
+    """The techniques among which a comparison with the baseline is one of many: those that change the same axis.
+
+    So what is asked of optimizers costs nothing where more architectures are tried. Reference models stand outside the
+    ranking: a family of their own.
+    """
+    if base is None or triple == base:
+        return ""
+    if triple[0] in REFERENCE:
+        return "reference"
+    changed = [axis for axis, part, other in zip(AXES, triple, base, strict=True) if part != other]
+    return changed[0] if len(changed) == 1 else "combination"
 
 
 def groups_of(runs: pd.DataFrame) -> Iterable[tuple[Group, pd.DataFrame]]:
@@ -91,5 +112,12 @@ def _apart(key: dict[str, str], others: list[dict[str, str]]) -> str:
             common = set.intersection(*(set(value.split(", ")) for value in values))
             found.append("budget " + ", ".join(item for item in key[part].split(", ") if item not in common))
         elif len(values) > 1:
-            found.append(key[part] if part in ("device", "asked") else f"{part} {key[part][:8]}")
+            found.append(key[part] if part in ("device", "asked") else _told(part, key[part]))
     return ", ".join(found)
+
+
+def _told(part: str, value: str) -> str:
+    """One value that sets a group apart, in words."""
+    if part == "tuned":
+        return "not tuned" if value == "0" else f"tuned by {value} trials"
+    return f"{part} {value[:8]}"

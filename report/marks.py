@@ -106,7 +106,7 @@ def half_life(board: Board) -> Figure:
         ax.set_xscale("log")
         ax.set_xlim(left, right)
         ink.plain_log(ax.xaxis, left, right)
-        _technique_axis(ax, board, names)
+        technique_axis(ax, board, names)
         ax.set_xlabel("gradient half-life, steps back")
     return figure
 
@@ -138,37 +138,40 @@ def gap(board: Board) -> Figure:
     place = {name: y for y, name in enumerate(names)}
     for ax, group in zip(axes, groups, strict=False):
         mine = runs[runs["group"] == group.label]
-        left, right = _span(mine["gap"])
+        left, right = span(mine["gap"])
         ax.axvline(0, color="#777777", linewidth=0.8)
         inside = mine[mine["gap"].between(left, right)]
         shades = [colours.get(name, ink.OTHER) for name in inside["name"]]
         sns.scatterplot(x=inside["gap"], y=inside["name"].map(place), ax=ax, s=16, c=shades, linewidth=0)
         for name, values in mine.loc[~mine.index.isin(inside.index)].groupby("name")["gap"]:
-            for edge, beyond in ((left, values[values < left]), (right, values[values > right])):
-                if len(beyond):
-                    _beyond(ax, place[name], beyond.abs().max() * math.copysign(1, edge), edge, colours.get(name))
+            for edge, outside in ((left, values[values < left]), (right, values[values > right])):
+                if len(outside):
+                    beyond(ax, place[name], outside.abs().max() * math.copysign(1, edge), edge, colours.get(name))
         medians = mine.groupby("name")["gap"].median()
         middle = medians[medians.between(left, right)]
         rows = np.array([place[name] for name in middle.index])
         strokes = [colours.get(name, "#777777") for name in middle.index]
         ax.vlines(middle.to_numpy(), rows - 0.38, rows + 0.38, color=strokes, linewidth=1.8)
-        _technique_axis(ax, board, names)
+        technique_axis(ax, board, names)
         ax.set_xlim(left, right)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         ax.set_xlabel("validation loss - training loss")
     return figure
 
 
-def _span(values: pd.Series) -> tuple[float, float]:
-    """Where nearly all values lie, zero among them: one exploded run must not squeeze the others into a line."""
+def span(values: pd.Series, far: float = 5.0) -> tuple[float, float]:
+    """Where nearly all values lie, zero among them: one exploded run must not squeeze the others into a line.
+
+    Beyond `far` times the distance of the quartiles a value is an arrow at the edge.
+    """
     low, high = values.quantile([0.25, 0.75])
-    reach = 5 * (high - low) or abs(high) or 1.0
+    reach = far * (high - low) or abs(high) or 1.0
     left, right = min(0.0, max(values.min(), low - reach)), max(0.0, min(values.max(), high + reach))
     margin = 0.05 * (right - left) or 1.0
     return left - margin, right + margin
 
 
-def _beyond(ax: Axes, y: int, value: float, edge: float, colour: str | None) -> None:
+def beyond(ax: Axes, y: int, value: float, edge: float, colour: str | None) -> None:
     """An arrow at the edge for what lies beyond it, with the farthest value."""
     right = value > edge
     ax.plot([edge], [y], marker=">" if right else "<", color=colour or ink.OTHER, markersize=4, clip_on=False)
@@ -212,7 +215,7 @@ def failures(board: Board) -> Figure:
     total = board.techniques.groupby("name")["seeds"].sum()
     for y, name in enumerate(counts.index):
         ax.text(left[y], y, f" {left[y]:.0f} of {total[name]:.0f}", va="center", fontsize=8)
-    _technique_axis(ax, board, list(counts.index))
+    technique_axis(ax, board, list(counts.index))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     ax.set(xlabel="failed runs", xlim=(0, left.max() * 1.15))
     sns.despine(ax=ax)
@@ -220,7 +223,7 @@ def failures(board: Board) -> Figure:
     return figure
 
 
-def _technique_axis(ax: Axes, board: Board, names: list[str]) -> None:
+def technique_axis(ax: Axes, board: Board, names: list[str]) -> None:
     """Techniques from top to bottom, the best first."""
     text = ink.labels(board)
     ax.set_yticks(range(len(names)), [text[name] for name in names])

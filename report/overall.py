@@ -33,11 +33,11 @@ def overall(rows: pd.DataFrame, groups: list[Group], base: Triple | None) -> pd.
     found: list[dict[str, Any]] = []
     for device in sorted({group.device for group in groups}):
         here = [group for group in groups if group.device == device]
-        counted = _counted(rows, here)
+        labels = counted(rows, here)
         everyone = rows[rows["group"].isin([group.label for group in here]) & (rows["kind"] == "technique")]
-        mine = everyone[everyone["group"].isin(counted)]
+        mine = everyone[everyone["group"].isin(labels)]
         tasks = mine.groupby("name")["group"].nunique()
-        whole = mine[mine["name"].map(tasks) == len(counted)]
+        whole = mine[(mine["name"].map(tasks) == len(labels)) & (mine["family"] != "reference")]
         ranks: dict[str, list[float]] = {name: [] for name in sorted(everyone["name"].unique())}
         for _, members in whole.groupby("group"):
             for name, rank in zip(members["name"], average_ranks(members["key"].to_list()), strict=True):
@@ -49,11 +49,11 @@ def overall(rows: pd.DataFrame, groups: list[Group], base: Triple | None) -> pd.
         for row, rank in zip(placed, dense_ranks([float(shown(row["mean_rank"], 3)) for row in placed]), strict=True):
             row["rank"] = rank
         part.sort(key=lambda row: (row.get("rank", math.inf), -row["tasks"], row["name"]))
-        found += [{**row, "device": device, "of": len(counted)} for row in part]
+        found += [{**row, "device": device, "of": len(labels)} for row in part]
     return pd.DataFrame(found, columns=list(OVERALL))
 
 
-def _counted(rows: pd.DataFrame, groups: list[Group]) -> list[str]:
+def counted(rows: pd.DataFrame, groups: list[Group]) -> list[str]:
     """One group a task: the one with the most techniques, where versions, data or budgets make several.
 
     A task with fewer than half the techniques of the fullest one is left out: the ranks of a handful say nothing of

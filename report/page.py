@@ -26,6 +26,7 @@ class Picture:
     source: str  # data URI
     finding: str
     note: str  # which panels there was no room for
+    tables: list[tuple[str, tables.Table]]
 
 
 def build(results: Path, out: Path, matrices: list[str] | None) -> list[Path]:
@@ -75,7 +76,7 @@ def _pictures(found: Board, folder: Path) -> tuple[list[Picture], list[tuple[Plo
                 _write(folder / f"{plot.name}.{kind}", data)
             # an image, not inline: text in it can never become part of the page
             source = "data:image/svg+xml;base64," + base64.b64encode(drawn["svg"]).decode()
-            pictures.append(Picture(plot, source, plot.finding(found), _note(plot, found)))
+            pictures.append(Picture(plot, source, plot.finding(found), _note(plot, found), plot.tables(found)))
     return pictures, left_out
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from report import findings
+from report import diagrams, evidence, findings
 from report.board import Board
-from report.curves import gradients, learning, relative_norms
+from report.curves import arrivals, gradients, learning, relative_norms
+from report.forest import explained, forest
 from report.marks import cost, failures, gap, half_life, heatmap, timed
+from report.tables import Table
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,39 @@ class Plot:
     finding: Callable[[Board], str]
     without: Callable[[Board], str]
     panels: bool = True  # one for each task, as far as ink.PANELS
+    tables: Callable[[Board], list[tuple[str, Table]]] = lambda _: []  # what is drawn, in numbers
 
 
 def _no_comparison(board: Board) -> str:
     known = board.techniques.loc[board.techniques["triple"] != board.baseline, "difference"].notna().any()
     return "" if known else "there is no baseline beside another technique to compare with"
+
+
+def _no_pairs(board: Board) -> str:
+    rows = board.techniques[board.techniques["family"].fillna("") != ""]
+    if rows.empty:
+        return "there is no baseline beside another technique to compare with"
+    return "" if rows["gain"].notna().any() else "no technique shares a finished seed with the baseline"
+
+
+def _no_ranks(board: Board) -> str:
+    if len({group.task for group in board.groups}) < 2:
+        return "ranks over tasks need two tasks, and there is one" if board.groups else "there is no task"
+    if not any(each.ranks for each in board.families):
+        return "no technique was run beside the baseline on every task"
+    return "" if diagrams.ranked(board) else "all techniques tie on every task"
+
+
+def _no_profile(board: Board) -> str:
+    return "" if diagrams.timed(board) else "no technique was watched beside the baseline on its way to a target"
+
+
+def _no_arrivals(board: Board) -> str:
+    return "" if len(board.arrivals) else "there is no target: no run of the baseline has a learning curve"
+
+
+def _no_explained(board: Board) -> str:
+    return "" if board.explained else "no two runs of a task differ in their score"
 
 
 def _no_curves(board: Board) -> str:
@@ -63,6 +93,41 @@ PLOTS = (
         "Blue cells are better than the baseline on that task, orange cells worse; numbers are % of the baseline's "
         "score, and hatched cells failed with every seed.",
         *(heatmap, findings.heatmap, _no_comparison, False),
+    ),
+    Plot(
+        "comparison",
+        "Compared with the baseline, seed by seed",
+        "Points are mean gains over the seeds that a technique and the baseline share, lines their 95 % intervals; "
+        "the green band is the margin within which a difference would not matter. Filled points are decided.",
+        *(forest, findings.comparison, _no_pairs, True, evidence.comparison_tables),
+    ),
+    Plot(
+        "critical-difference",
+        "Across tasks",
+        "Mean ranks, the best at the left, each axis among its own techniques; a bar joins techniques that these tasks "
+        "do not separate.",
+        *(diagrams.critical_difference, findings.ranks, _no_ranks, False, evidence.family_tables),
+    ),
+    Plot(
+        "performance-profile",
+        "Performance profiles",
+        "The share of tasks on which a technique reached the target in at most so many times the updates of the "
+        "fastest: a line further up and left is better.",
+        *(diagrams.profiles, findings.profile, _no_profile, False),
+    ),
+    Plot(
+        "variance-explained",
+        "What explains the scores",
+        "How much of the differences between the runs of a task each choice accounts for, each pair of choices beyond "
+        "that, and the seed.",
+        *(explained, findings.explained, _no_explained, False, evidence.effect_tables),
+    ),
+    Plot(
+        "time-to-target",
+        "Time to target",
+        "The share of seeds that have not reached the target yet, against updates: a line that falls early is fast, "
+        "one that stays up never gets there.",
+        *(arrivals, findings.arrival, _no_arrivals, True, evidence.target_tables),
     ),
     Plot(
         "learning-curves",

@@ -13,11 +13,14 @@ from typing import Any
 from report import findings
 from report.board import Board
 from report.groups import AXES, Group, Triple
-from report.stats import shown
+from report.stats import shown, signed
 
 RULES = (
     "Scores are on test, the mean ± half the 95 % t interval over n seeds; rows that show the same score share a rank.",
     "Failures rank worst: a row with a failed seed comes below every row without; its mean is over the other seeds.",
+    "Gain: mean difference to the baseline over the seeds of both ± half its 95 % t interval, in the metric's unit, "
+    "positive is better. ▲ better, ▼ worse: sign-flip permutation p ≤ 0.05 after Holm within the axis; ≈ equivalent: "
+    "apart by less than 1 % point, or 2 % of the baseline; = the same with every seed. Intervals and p need 3 seeds.",
 )
 QUIET = ("naive", "bound", "published")
 """Kinds of rows that were not trained here: set in italics."""
@@ -79,33 +82,51 @@ def _first(row: Any, _: Group | None) -> str:
 def _milliseconds(device: str) -> Cell:
     def cell(row: Any, _: Group | None) -> str:
         value, noisy = getattr(row, f"ms_{device}"), getattr(row, f"noisy_{device}")
-        return "" if _absent(value) else f"{'~' if noisy else ''}{shown(value, 3)}"
+        return "" if absent(value) else f"{'~' if noisy else ''}{shown(value, 3)}"
 
     return cell
 
 
+def _gain(row: Any, _: Group | None) -> str:
+    if row.kind != "technique" or absent(row.family):
+        return ""
+    if not row.family:
+        return "baseline"
+    if row.scored and not row.pairs:
+        return "no pair"
+    half = "" if absent(row.half) else f" ± {shown(row.half, 2)}"
+    few = f" (n={row.pairs:.0f})" if 0 < row.pairs < row.seeds else ""
+    return f"{signed(row.gain)}{half}{few} {row.mark or ''}".strip()
+
+
+def _p(row: Any, _: Group | None) -> str:
+    return "" if absent(row.adjusted) else f"{shown(row.adjusted, 2)} (≥ {shown(row.least, 2)})"
+
+
 def _target(row: Any, _: Group | None) -> str:
-    if row.kind != "technique" or _absent(row.reached):
+    if row.kind != "technique" or absent(row.reached):
         return ""
     if row.reached == 0:
         return "not reached"
-    return f"{row.to_target:.0f}" + (f" ({row.reached:.0f}/{row.seeds:.0f})" if row.reached < row.seeds else "")
+    whole = row.reached == row.watched
+    return f"{row.to_target:.0f}" if whole else f"≥ {row.to_target:.0f} ({row.reached:.0f}/{row.watched:.0f})"
 
 
-def _absent(value: Any) -> bool:
+def absent(value: Any) -> bool:
+    """Whether there is no such value: None or NaN."""
     return value is None or value != value
 
 
 def _number(name: str, digits: int = 3) -> Cell:
-    return lambda row, _: "" if _absent(getattr(row, name)) else shown(float(getattr(row, name)), digits)
+    return lambda row, _: "" if absent(getattr(row, name)) else shown(float(getattr(row, name)), digits)
 
 
 def _count(name: str) -> Cell:
-    return lambda row, _: "" if _absent(getattr(row, name)) else f"{getattr(row, name):.0f}"
+    return lambda row, _: "" if absent(getattr(row, name)) else f"{getattr(row, name):.0f}"
 
 
 def _text(name: str) -> Cell:
-    return lambda row, _: "" if _absent(getattr(row, name)) else str(getattr(row, name))
+    return lambda row, _: "" if absent(getattr(row, name)) else str(getattr(row, name))
 
 
 COLUMNS = (
@@ -115,6 +136,8 @@ COLUMNS = (
     Column("optimizer", _text("optimizer"), True, True),
     Column("score", _score, True),
     Column("n", _seeds, True),
+    Column("gain", _gain, True),
+    Column("p, Holm", _p),
     Column("remarks", _remarks, True, True),
     Column("steps to target", _target),
     Column("s to target", _number("seconds")),
@@ -166,7 +189,7 @@ def _kind(row: Any) -> str:
 
 
 def _notes(board: Board, group: Group, rows: list[Any]) -> tuple[str, ...]:
-    found = []
+    found = list(filter(None, [findings.reach(board, group)]))
     if not math.isnan(group.target):
         base = "/".join(board.baseline or ())
         found.append(
@@ -215,12 +238,21 @@ def overall_tables(board: Board) -> list[tuple[str, Table]]:
 
 
 def apart(board: Board) -> list[str]:
-    """One line for each task with several groups: what keeps them apart."""
+    """One line for each task with several groups, and for tasks of several machines: what is kept apart."""
     found = []
     for task in dict.fromkeys(group.task for group in board.groups):
         mine = [group.apart for group in board.groups if group.task == task]
         if len(mine) > 1:
             found.append(f"{task} has {len(mine)} tables that are never averaged, for they differ: {'; '.join(mine)}.")
+    tasks: dict[tuple[str, ...], list[str]] = {}
+    for task, places in board.frames.runs.groupby("task")["origin"]:
+        tasks.setdefault(tuple(sorted(set(places))), []).append(str(task))
+    for origins, here in tasks.items():
+        if len(origins) > 1:
+            found.append(
+                f"{findings.listed(here)} ran on {len(origins)} machines or versions of torch ({'; '.join(origins)}): "
+                "runs of two are neither averaged nor paired, so a row from elsewhere than the baseline's has no gain."
+            )
     return found
 
 
@@ -278,11 +310,13 @@ def _brief(table: Table, base: Triple | None) -> tuple[Table, int]:
     return replace(table, lines=kept), len(table.lines) - len(kept)
 
 
-FACTS = ("task", "version", "fingerprint", "device", "budget", "protocol", "metric", "better", "unit")
+FACTS = ("task", "version", "fingerprint", "device", "budget", "protocol", "tuned", "metric", "better", "unit")
+TEXTS = ("configuration", "origin", "failures", "backend", "family", "mark", "why")
 NUMBERS = (
     *("mean", "interval", "best", "worst", "scored", "seeds", "failed"),
+    *("pairs", "gain", "half", "effect", "p", "adjusted", "floor", "least", "margin", "equivalent", "needed"),
     *("difference", "gap", "half_life", "parameters", "width", "ms_cpu", "ms_cuda", "ratio"),
-    *("to_target", "reached", "seconds"),
+    *("to_target", "reached", "watched", "median_step", "after", "by", "seconds"),
 )
 
 
@@ -298,9 +332,7 @@ def csv_text(board: Board) -> str:
             "kind",
             "name",
             *AXES,
-            "configuration",
-            "failures",
-            "backend",
+            *TEXTS,
             "below_naive",
             *NUMBERS,
         ]
@@ -308,12 +340,12 @@ def csv_text(board: Board) -> str:
     for group in board.groups:
         facts = [_inert(board.frames.matrix), *(_inert(getattr(group, fact)) for fact in FACTS)]
         for _, row in board.of(group).iterrows():
-            texts = [_inert(row[key]) for key in ("kind", "name", *AXES, "configuration", "failures", "backend")]
-            numbers = ["" if _absent(row[key]) else f"{float(row[key]):.10g}" for key in NUMBERS]
+            texts = [_inert(row[key]) for key in ("kind", "name", *AXES, *TEXTS)]
+            numbers = ["" if absent(row[key]) else f"{float(row[key]):.10g}" for key in NUMBERS]
             writer.writerow(
                 [
                     *facts,
-                    "" if _absent(row["rank"]) else int(row["rank"]),
+                    "" if absent(row["rank"]) else int(row["rank"]),
                     *texts,
                     str(bool(row["below"])).lower(),
                     *numbers,
@@ -324,5 +356,5 @@ def csv_text(board: Board) -> str:
 
 def _inert(value: Any) -> str:
     """A text cell that no spreadsheet takes for a formula."""
-    text = "" if _absent(value) else str(value)
+    text = "" if absent(value) else str(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -35,8 +35,8 @@ def terminal(board: Board, width: int) -> str:
 
 
 KEPT = (
-    *("rank", "n", "mean rank", "vs baseline, %", "remarks", "ms/step cpu", "ms/step cuda", "steps to target"),
-    *("× nn.LSTM", "s to target", "half-life", "tasks", "better on"),
+    *("rank", "n", "mean rank", "vs baseline, %", "gain", "remarks", "ms/step cpu", "ms/step cuda", "steps to target"),
+    *("p, Holm", "× nn.LSTM", "s to target", "half-life", "tasks", "better on"),
 )
 """Columns of a terminal beside the technique and its score, the last dropped first where there is no room."""
 

@@ -52,7 +52,8 @@ def test_difference_is_positive_when_better() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(93.254, "93.25"), (0.012344, "0.01234"), (0.0, "0.000"), (12345.6, "12346"), (math.inf, "∞")]
+    ("value", "text"),
+    [(93.254, "93.25"), (0.012344, "0.01234"), (0.0, "0.000"), (12345.6, "12346"), (0.99996, "1.000"), (math.inf, "∞")],
 )
 def test_numbers_shown(value: float, text: str) -> None:
     """Four significant digits, no exponent for ordinary numbers."""

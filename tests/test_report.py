@@ -104,7 +104,7 @@ def test_page_is_whole(built: Path) -> None:
     """One file: pictures inside, each with words for those who do not see it, every link inside the page."""
     page = built / "core" / "index.html"
     found = inert(page)
-    assert len(found.pictures) == 7
+    assert len(found.pictures) == 12
     assert all(len(picture["alt"] or "") > 30 for picture in found.pictures)
     assert len(set(found.ids)) == len(found.ids)
     assert {a[1:] for a in found.addresses if a.startswith("#")} <= set(found.ids)
@@ -113,7 +113,7 @@ def test_page_is_whole(built: Path) -> None:
     assert "nan" not in text.split("<main>")[1].split("<figure")[0]
     assert len(text) < 1_500_000
     assert "core/index.html" in (built / "index.html").read_text(encoding="utf-8")
-    assert len(list((built / "core" / "figures").iterdir())) == 14
+    assert len(list((built / "core" / "figures").iterdir())) == 24
 
 
 HOSTILE = [
@@ -137,7 +137,7 @@ def test_hostile_names(tmp_path: Path) -> None:
         runs += [made.failed(made.run(name, SGD), "skipped", name)]
     made.write(tmp_path / "results", runs)
     report.build(tmp_path / "results", tmp_path / "out", ["core"])
-    assert len(inert(tmp_path / "out" / "core" / "index.html").pictures) == 6
+    assert len(inert(tmp_path / "out" / "core" / "index.html").pictures) == 8
     assert not any(b"<script" in path.read_bytes() for path in (tmp_path / "out").rglob("*.svg"))
     for row in csv.reader(io.StringIO((tmp_path / "out" / "core" / "leaderboard.csv").read_text(encoding="utf-8"))):
         assert not any(cell.startswith(("=", "+", "@", "-cmd")) for cell in row)
@@ -238,7 +238,7 @@ def test_figures_left_out_say_why(tmp_path: Path) -> None:
     made.write(tmp_path / "results", [made.run(DIGITS, LSTM), made.run(DIGITS, GRU, score=2.0)])
     report.build(tmp_path / "results", tmp_path / "out", None)
     page = tmp_path / "out" / "core" / "index.html"
-    assert len(read(page).pictures) == 1
+    assert len(read(page).pictures) == 3
     assert "No figure “Failures”: no run failed." in page.read_text(encoding="utf-8")
     assert not stale.exists()
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from bench.axes import OPTIMIZERS
+from bench.network import Network, Shape
 from bench.optimizers import NoPackage, build, shrink
-from bench.spec import Optimizer
+from bench.spec import DECOUPLED, Architecture, Optimizer, Rule, Stabilisation
 
-Rule = Callable[[Tensor, Tensor, int], Tensor]
+Step = Callable[[Tensor, Tensor, int], Tensor]
 
 
-def nesterov(o: Optimizer) -> Rule:
+def nesterov(o: Optimizer) -> Step:
     b = 0
 
     def step(w: Tensor, g: Tensor, t: int) -> Tensor:
@@ -28,7 +30,7 @@ def nesterov(o: Optimizer) -> Rule:
     return step
 
 
-def adadelta(o: Optimizer) -> Rule:
+def adadelta(o: Optimizer) -> Step:
     v = u = 0
 
     def step(w: Tensor, g: Tensor, t: int) -> Tensor:
@@ -41,7 +43,7 @@ def adadelta(o: Optimizer) -> Rule:
     return step
 
 
-def amsgrad(o: Optimizer) -> Rule:
+def amsgrad(o: Optimizer) -> Step:
     m = v = 0
     top = torch.zeros(())
 
@@ -54,7 +56,7 @@ def amsgrad(o: Optimizer) -> Rule:
     return step
 
 
-def radam(o: Optimizer) -> Rule:
+def radam(o: Optimizer) -> Step:
     m = v = 0
     longest = 2 / (1 - 0.999) - 1
 
@@ -71,7 +73,7 @@ def radam(o: Optimizer) -> Rule:
     return step
 
 
-def adafactor(o: Optimizer) -> Rule:
+def adafactor(o: Optimizer) -> Step:
     rows = columns = 0
 
     def rms(x: Tensor) -> float:
@@ -89,7 +91,7 @@ def adafactor(o: Optimizer) -> Rule:
     return step
 
 
-def lion(o: Optimizer) -> Rule:
+def lion(o: Optimizer) -> Step:
     m = 0
 
     def step(w: Tensor, g: Tensor, t: int) -> Tensor:
@@ -101,27 +103,82 @@ def lion(o: Optimizer) -> Rule:
     return step
 
 
-BY_HAND: Mapping[str, Callable[[Optimizer], Rule]] = {
+def soap(o: Optimizer) -> Step:
+    m = v = 0
+    sums: list[Tensor] = []
+    bases: list[Tensor] = []
+
+    def step(w: Tensor, g: Tensor, t: int) -> Tensor:
+        nonlocal m, v, sums, bases
+        outer = [g @ g.T, g.T @ g]
+        if t == 1:  # the first gradient only chooses the basis
+            sums = [0.05 * new for new in outer]
+            bases = [torch.linalg.eigh(old).eigenvectors.flip(1) for old in sums]
+            return w
+        left, right = bases
+        t -= 1
+        m, v = 0.95 * m + 0.05 * g, 0.95 * v + 0.05 * (left.T @ g @ right) ** 2
+        adam = (left.T @ m @ right / (1 - 0.95**t)) / ((v.sqrt() + 1e-8) / (1 - 0.95**t) ** 0.5)
+        sums = [0.95 * old + 0.05 * new for old, new in zip(sums, outer, strict=True)]
+        if t % 10 == 0:  # one power iteration from the basis before, largest first (Vyas et al. 2024, algorithm 4)
+            orders = [(q * (old @ q)).sum(0).argsort(descending=True) for q, old in zip(bases, sums, strict=True)]
+            v = v[orders[0]][:, orders[1]]
+            bases = [torch.linalg.qr((s @ q)[:, n]).Q for s, q, n in zip(sums, bases, orders, strict=True)]
+        return w - o.lr * left @ adam @ right.T
+
+    return step
+
+
+def prodigy(o: Optimizer) -> Step:
+    m = v = s = r = 0
+    d = 1e-6
+    beta = 0.999**0.5
+    start = None
+
+    def step(w: Tensor, g: Tensor, t: int) -> Tensor:
+        nonlocal m, v, s, r, d, start
+        start = w if start is None else start
+        m, v = 0.9 * m + 0.1 * d * g, 0.999 * v + 0.001 * (d * g) ** 2
+        # the paper's sums over (1 - beta), which cancels, in units of the first estimate as its authors' code has them
+        r = beta * r + d**2 / 1e-6 * o.lr * float((g * (start - w)).sum())
+        s = beta * s + d**2 / 1e-6 * o.lr * g
+        rate, d = o.lr * d, max(d, r / float(s.abs().sum()))
+        return w - rate * m / (v.sqrt() + d * 1e-8)
+
+    return step
+
+
+BY_HAND: Mapping[str, Callable[[Optimizer], Step]] = {
     "nesterov": nesterov,
     "adadelta": adadelta,
     "amsgrad": amsgrad,
     "radam": radam,
     "adafactor": adafactor,
     "lion": lion,
+    "soap": soap,
+    "prodigy": prodigy,
 }
+
+LONG = {"prodigy": 60}
+"""Steps of the rule that begins with a millionth of the way."""
+
+ROUGH = {"soap": 1e-4, "prodigy": 1e-4}
+"""Relative error of the rules that keep some sums in single precision; the others are exact to rounding."""
 
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_the_rule_is_its_equations(name: str) -> None:
-    """Twelve steps in float64 on changing gradients agree with the published update."""
+    """Twelve steps or more in float64 on changing gradients agree with the published update."""
     torch.manual_seed(0)
     weight = nn.Parameter(torch.randn(4, 3, dtype=torch.double))
-    expected, made, rule = weight.detach().clone(), build(OPTIMIZERS[name], [weight]), BY_HAND[name](OPTIMIZERS[name])
-    for t in range(1, 13):
+    first = expected = weight.detach().clone()
+    made, rule = build(OPTIMIZERS[name], [weight]), BY_HAND[name](OPTIMIZERS[name])
+    for t in range(1, 1 + LONG.get(name, 12)):
         weight.grad = torch.randn_like(weight) + weight.detach()
         expected = rule(expected, weight.grad.clone(), t)
         made.step()
-        torch.testing.assert_close(weight.detach(), expected, rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(weight.detach(), expected, rtol=ROUGH.get(name, 1e-6), atol=1e-9)
+    assert not weight.detach().allclose(first, rtol=1e-3)
 
 
 def test_schedule_free_is_its_three_sequences() -> None:
@@ -144,6 +201,37 @@ def test_schedule_free_is_its_three_sequences() -> None:
     torch.testing.assert_close(weight.detach(), x, rtol=1e-6, atol=1e-9)
     made.train()
     torch.testing.assert_close(weight.detach(), y, rtol=1e-6, atol=1e-9)
+
+
+def test_muon_steps_along_the_orthogonal_factor_of_its_momentum() -> None:
+    """Singular values near 1 times the step that AdamW would take, in the directions of Nesterov's momentum."""
+    o = OPTIMIZERS["muon"]
+    torch.manual_seed(0)
+    weight, momentum = nn.Parameter(torch.randn(16, 8)), torch.zeros(16, 8)
+    made = build(o, [weight], [weight])
+    for _ in range(4):
+        weight.grad = torch.randn(16, 8) * torch.logspace(0, 1, 8)
+        momentum = 0.95 * momentum + 0.05 * weight.grad
+        u, _, v = torch.linalg.svd(0.95 * momentum + 0.05 * weight.grad, full_matrices=False)
+        before = weight.detach().clone()
+        made.step()
+        step = (before - weight.detach()) / (o.lr * 0.2 * 16**0.5)  # 0.2 of the rate a weight: Liu et al. 2025, eq. 4
+        values = torch.linalg.svdvals(step)
+        assert 0.6 < float(values[-1]) <= float(values[0]) < 1.3  # five Newton-Schulz steps come no nearer
+        assert float((step * (u @ v)).sum() / step.norm() / 8**0.5) > 0.97
+
+
+def test_muon_takes_the_matrices_between_embedding_and_head() -> None:
+    """Of a network, recurrent layers and attention are Muon's; embedding, head, biases and gains AdamW's."""
+    shape = Shape(inputs=5, outputs=5, symbols=True, per_step=True, causal=True, time=8)
+    model = Network(shape, Architecture(attention=True), Stabilisation(layer_norm=True), width=6, seed=0)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    groups = build(OPTIMIZERS["muon"], model.parameters(), model.hidden).param_groups
+    muon, adamw = ({names[id(weight)] for weight in group["params"]} for group in groups)
+    cell = "layers.0.ahead.weights.weight"
+    assert muon == {f"{cell}_ih_l0", f"{cell}_hh_l0", "attention.score.weight", "attention.combine.weight"}
+    assert {"embed.weight", "head.weight", "head.bias", "attention.combine.bias"} < adamw
+    assert muon | adamw == set(names.values())
 
 
 def test_muon_makes_every_direction_of_a_hidden_matrix_alike() -> None:
@@ -208,6 +296,41 @@ def test_a_package_that_is_absent_is_named(name: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(importlib, "import_module", without)
     with pytest.raises(NoPackage, match=r"pip install -e '.\[optim\]'"):
         build(OPTIMIZERS[name], [nn.Parameter(torch.ones(2))])
+
+
+@pytest.mark.parametrize("rule", DECOUPLED)
+def test_a_rules_own_decay_is_decoupled(rule: Rule) -> None:
+    """One step with it takes rate times strength of each weight more than one without, at any scale."""
+    for scale in (1.0, 1e3):
+        shrunk, kept = (nn.Parameter(torch.full((2, 2), 5.0, dtype=torch.double)) for _ in range(2))
+        for weight, decay in ((shrunk, 0.5), (kept, 0.0)):
+            made = build(replace(OPTIMIZERS[rule], decay=decay), [weight], [weight])
+            for _ in range(2 if rule == "soap" else 1):  # its first step is none
+                weight.grad = torch.tensor([[1.0, 2.0], [3.0, -4.0]], dtype=torch.double) * scale
+                made.step()
+        rate = OPTIMIZERS[rule].lr * (1e-6 if rule == "prodigy" else 1)
+        torch.testing.assert_close(
+            (kept - shrunk).detach(), torch.full((2, 2), rate * 0.5 * 5.0, dtype=torch.double), rtol=0.05, atol=0
+        )
+
+
+def test_settings_that_no_rule_reads_are_refused() -> None:
+    """A decay or a momentum that would do nothing, and Nesterov's rule without a momentum."""
+    assert Optimizer("nadam", lr=0.01, decay=0.1).problems() == [
+        f"decay is of the rules {', '.join(DECOUPLED)}; nadam has none"
+    ]
+    assert Optimizer("adam", lr=0.01, momentum=0.9).problems() == [
+        "momentum is of the rules sgd and nesterov, not adam"
+    ]
+    assert Optimizer("nesterov", lr=0.1).problems() == ["nesterov needs a momentum above 0"]
+
+
+def test_decay_under_prodigy_goes_by_the_rate_it_estimates() -> None:
+    """Its own rate is a factor on the estimate, 1 by default: decay by that alone would take the weights in no time."""
+    weight = nn.Parameter(torch.full((2, 2), 5.0, dtype=torch.double))
+    made = build(OPTIMIZERS["prodigy"], [weight])
+    shrink([weight], 0.5, made)
+    assert float(5 - weight[0, 0].detach()) == pytest.approx(1e-6 * 0.5 * 5)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adadelta"])

@@ -37,9 +37,13 @@ def test_optimizer_against_adam(benchmark: BenchmarkFixture, name: str, network:
     modules, pairs = NETWORKS[network]
 
     def stepper(rule: str) -> Callable[[], object]:
-        weights = [nn.Parameter(weight.detach().clone()) for module in modules for weight in module.parameters()]
+        weights, hidden = [], []
+        for module in modules:
+            fresh = [nn.Parameter(weight.detach().clone()) for weight in module.parameters()]
+            weights += fresh
+            hidden += fresh if isinstance(module, nn.LSTM) else []
         for weight in weights:
             weight.grad = torch.randn_like(weight)
-        return build(OPTIMIZERS[rule], weights).step
+        return build(OPTIMIZERS[rule], weights, hidden).step
 
     compare(benchmark, stepper(name), stepper("adam"), pairs)
