@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,9 +156,8 @@ def findings(board: Board) -> list[Finding]:
                 if measure.whole:
                     found += _longest(board, claim, technique, runs)
                 else:
-                    found += [
-                        one for group, all_ in runs for one in _one(board, claim, technique, measure, group, all_)
-                    ]
+                    for group, all_ in runs:
+                        found += _one(board, claim, technique, measure, group, all_)
     return found
 
 
@@ -199,9 +198,8 @@ def _one(
     better = group.better if measure.better == "metric" else measure.better
     a, b = shared(ours, theirs)
     ms = [_ms(board, group, side) for side in sides]
-    yield _judged(
-        claim, technique, measure, group.label, a, b, better, group.unit, ms[0] / ms[1] if ms[1] else math.nan
-    )
+    one = _judged(claim, technique, measure, group.label, a, b, better, group.unit, ms[0] / ms[1])
+    yield _with_failures(one, measure, *sides)
 
 
 def _judged(
@@ -212,6 +210,19 @@ def _judged(
     margin = measure.margin(float(np.mean(theirs)), unit) if theirs else math.nan
     said, why = verdict(found, margin)
     return Finding(claim, technique, measure.name, task, said, found.gain, found.half, found.n, why, cost)
+
+
+def _with_failures(one: Finding, measure: Measure, ours: pd.DataFrame, theirs: pd.DataFrame) -> Finding:
+    """The finding with what failed runs add: they make no pair, and are no reason to look away."""
+    ok, also = (side["status"] == "ok" for side in (ours, theirs))
+    if measure is MEASURES["finished"] and ok.all() and also.all():
+        return replace(one, verdict=OPEN, why="no run failed on either side: nothing to bound")
+    if measure is MEASURES["score"] and not ok.any() and also.all():
+        return replace(one, verdict=OPPOSITE, why=f"every run {ours['status'].iloc[0]}, none of the baseline's")
+    if not ok.all():
+        told = f"{int((~ok).sum())} of {len(ok)} runs failed"
+        return replace(one, why="; ".join(filter(None, [one.why, told])))
+    return one
 
 
 def verdict(found: Paired, margin: float) -> tuple[str, str]:
@@ -241,8 +252,8 @@ def _longest(board: Board, claim: Claim, technique: str, runs: list[tuple[Group,
     for group, all_ in runs:
         card = TASKS.get(group.task)
         if card is not None and card.solved is not None:
-            kind, _, length = group.task.rpartition("/")
-            kinds.setdefault(kind, []).append((int(length), group, all_))
+            kind, _, steps = group.task.rpartition("/")
+            kinds.setdefault(kind, []).append((int(steps), group, all_))
     for kind, parts in sorted(kinds.items()):
         if len(parts) < 2:
             continue
@@ -277,7 +288,7 @@ def longest(found: list[tuple[int, bool]]) -> int:
 
 
 def rows(board: Board) -> list[tuple[str, ...]]:
-    """One row a finding, as text: sentence, technique, measure, task, verdict, effect and interval, n, cost, remarks."""
+    """One row a finding, as text, in the order of HEADS."""
     return [
         (
             one.claim.sentence,

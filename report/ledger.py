@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from report.comparison import SEEDS, paired, shared
 from report.frame import load, names
-from report.groups import Triple
+from report.groups import AXES, Triple
 from report.stats import shown, signed, t_interval
 from tasks.cards import TASKS, without_memory
 from tasks.published import PUBLISHED
@@ -53,14 +53,14 @@ class Entry:
         return {None: OPEN, True: REACHED, False: MISSED}[self.outcome.holds]
 
 
-def scores(runs: pd.DataFrame, task: str, technique: Triple) -> dict[int, float]:
-    """Score by seed; a run that ended without one counts as the worst there is."""
+def scores(runs: pd.DataFrame, task: str, technique: Triple) -> dict[Hashable, float]:
+    """Score by machine and seed; a run that ended without one counts as the worst there is."""
     mine = runs[(runs["task"] == task) & (runs["device"] == "cpu")]
-    for axis, name in zip(("architecture", "stabilisation", "optimizer"), technique, strict=True):
+    for axis, name in zip(AXES, technique, strict=True):
         mine = mine[mine[axis] == name]
     worst = math.inf if TASKS[task].better == "lower" else -math.inf
     return {
-        int(run.seed): float(run.score) if run.status == "ok" and not math.isnan(run.score) else worst
+        (run.origin, run.seed): float(run.score) if run.status == "ok" and not math.isnan(run.score) else worst
         for run in mine.itertuples()
     }
 
