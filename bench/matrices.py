@@ -171,12 +171,14 @@ PLAIN = Matrix(
     },
 )
 
+_REMEMBERED = ("memory/adding/50", "memory/adding/100", "memory/adding/200", "memory/copy/50")
+
 MEMORY = Matrix(
     name="memory",
     summary="adding problem and copy memory: the longest T that each technique solves; 3 seeds",
     blocks=(
         Block(
-            ("memory/adding/50", "memory/adding/100", "memory/adding/200", "memory/adding/400", "memory/copy/50"),
+            _REMEMBERED,
             ("lstm", "rnn", "irnn", "gru", "peephole", "stacked-2", "attention", "bilstm"),
             (
                 *("none", "clip-1", "orthogonal", "forget-1", "chrono", "batch-norm", "recurrent-bn", "layer-norm"),
@@ -186,7 +188,7 @@ MEMORY = Matrix(
             star=True,
         ),
         Block(
-            ("memory/adding/50", "memory/adding/100", "memory/adding/200", "memory/adding/400", "memory/copy/50"),
+            _REMEMBERED,
             ("rnn",),
             ("clip-1", "orthogonal", "batch-norm", "relu"),
             ("adam",),
@@ -194,8 +196,8 @@ MEMORY = Matrix(
     ),
     seeds=(0, 1, 2),
     budgets={
-        "memory/adding": _STANDARD["memory/adding"],
-        "memory/copy": _STANDARD["memory/copy"],
+        "memory/adding": Budget(8_193, batch=32, steps=1_500, evaluate=100, curve=256, seconds=HOUR),
+        "memory/copy": Budget(11_170, batch=32, steps=1_500, evaluate=100, curve=256, seconds=HOUR),
     },
     stabilisations={"clip-1": Stabilisation(clip_norm=1.0)},  # Le, Jaitly & Hinton 2015 search 1, 10, 100, 1000
 )
@@ -205,9 +207,9 @@ OVERFITTING = Matrix(
     summary="a tenth, 30 % and all of the training data, and shuffled labels, under each regulariser; 3 seeds",
     blocks=(
         Block(
-            tuple(name for base in STUDIED for name in matching(base, TASKS)),
+            tuple(name for base in STUDIED[:4] for name in matching(base, TASKS)),
             ("lstm",),
-            ("none", "dropout", "variational", "zoneout", "weight-drop", "l2", "early-stop"),
+            ("none", "dropout", "zoneout", "l2", "early-stop"),
             ("adam",),
         ),
     ),
@@ -217,7 +219,6 @@ OVERFITTING = Matrix(
         "speech/fsdd": Budget(53_000, batch=32, steps=600, evaluate=50, curve=150, seconds=HOUR, rate=0.5),
         "language/grammar": Budget(22_760, batch=32, steps=600, evaluate=50, curve=64, seconds=HOUR),
         "series/mackey-glass": Budget(10_200, batch=32, steps=600, evaluate=50, curve=200, seconds=HOUR),
-        "series/etth1/24": Budget(61_560, batch=32, steps=600, evaluate=50, curve=250, seconds=HOUR, rate=0.3),
     },
 )
 
@@ -258,9 +259,9 @@ LEDGER = Matrix(
 
 LIBRARY = Matrix(
     name="library",
-    summary="every technique of the library once on embedded data, each tuned by 8 trials; 5 seeds",
+    summary="every technique of the library once on embedded data, each tuned by 8 trials; 3 seeds",
     blocks=(star("speech/digits", "language/grammar", "series/mackey-glass"),),
-    seeds=(0, 1, 2, 3, 4),
+    seeds=(0, 1, 2),
     # twice as many evaluations as in `quick`: averages and plateaus act on them
     budgets={
         name: replace(QUICK.budgets[name], evaluate=15)
