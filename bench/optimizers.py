@@ -173,8 +173,9 @@ def _prodigy(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
 
 
 def _soap(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
-    """Vyas et al. 2024."""
-    return _package("pytorch_optimizer", "SOAP")(p, o.lr, weight_decay=o.decay)
+    """Vyas et al. 2024, their sides of a matrix that are too long keeping their own axes: here those above 1,024, since
+    an eigenbasis costs the cube of a side, and the heads of long forecasts and vocabularies have thousands of rows."""
+    return _package("pytorch_optimizer", "SOAP")(p, o.lr, weight_decay=o.decay, max_precondition_dim=1_024)
 
 
 # One pass over memory for every textbook rule, so that times compare algorithms: torch's own kernel (fused) where it

@@ -65,7 +65,7 @@ DIMENSIONS = 6
 
 def space(optimizer: Optimizer, recipe: Stabilisation) -> dict[str, Range]:
     """What tuning may choose for this technique: `lr` first, then its strengths in the order of the recipe's fields."""
-    found = {"lr": Range(optimizer.lr / RATE, min(optimizer.lr * RATE, 10.0))}
+    found = {"lr": Range(optimizer.lr / RATE, optimizer.lr * RATE)}
     found |= {name: STRENGTHS[name] for name in changed(recipe) if name in STRENGTHS}
     if optimizer.decay:
         found["rule_decay"] = DECAY

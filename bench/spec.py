@@ -208,7 +208,7 @@ class Optimizer:
     def problems(self) -> list[str]:
         found = [
             *_choice("rule", self.rule, Rule),
-            *_between("lr", self.lr, 0, 10, open_low=True),
+            *_between("lr", self.lr, 0, 100, open_low=True),
             *_between("momentum", self.momentum, 0, 0.999),
             *_between("decay", self.decay, 0, 1),
             *([] if self.nonmono is None else _whole("nonmono", self.nonmono, 1, 10_000)),

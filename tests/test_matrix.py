@@ -229,7 +229,7 @@ def test_kernels_are_built_before_the_workers_start(
     ("change", "words"),
     [
         (lambda text: text.replace('["lstm", "gru"]', '["lstm", "gur"]'), "Did you mean 'gru'"),
-        (lambda text: text.replace("lr = 0.02", "lr = -1"), "lr must be in (0, 10], got -1"),
+        (lambda text: text.replace("lr = 0.02", "lr = -1"), "lr must be in (0, 100], got -1"),
         (lambda text: text.replace("lr = 0.02", "speed = 1"), "unknown key 'speed'"),
         (lambda text: text.replace("seeds = [0, 1]", "seeds = 3"), "seeds must be a list"),
         (lambda text: text.replace("steps = 6", "steps = 0"), "steps must be in [1,"),

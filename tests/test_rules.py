@@ -281,6 +281,15 @@ def test_soap_turns_with_its_gradients() -> None:
     assert not torch.allclose(path("adam", True), path("adam", False), rtol=1e-2)
 
 
+def test_soap_leaves_long_sides_alone() -> None:
+    """A side of 1,025 has no eigenbasis, the other side of the same matrix has one."""
+    weight = nn.Parameter(torch.ones(1_025, 3))
+    made = build(OPTIMIZERS["soap"], [weight])
+    weight.grad = torch.randn(1_025, 3)
+    made.step()
+    assert [len(basis) for basis in made.state[weight]["Q"]] == [0, 3]
+
+
 @pytest.mark.parametrize("name", ["lion", "schedule-free", "prodigy", "soap"])
 def test_a_package_that_is_absent_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which package and how to get it."""
