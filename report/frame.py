@@ -30,7 +30,11 @@ averaged, though they stand in one table. See RUNS: origin.)"""
 RUNS = (
     *("id", "configuration", *GROUP, "metric", "better", "unit", "architecture", "stabilisation", "optimizer", "seed"),
     *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
-    *("cpu", "cuda", "machine", "origin"),
+    *("cpu", "cuda", "machine", "origin", "idle", "alarm"),
+)
+TRIALS = (
+    *("id", "configuration", *GROUP, "architecture", "stabilisation", "optimizer", "origin", "index", "lr", "others"),
+    *("status", "reason", "valid", "score"),
 )
 CURVES = ("id", "step", "split", "value", "loss")
 GRADIENTS = ("id", "when", "distance", "norm")
@@ -51,6 +55,7 @@ class Frames:
     gradients: pd.DataFrame  # one row a distance
     naive: pd.DataFrame
     times: pd.DataFrame
+    trials: pd.DataFrame  # one row a trial of tuning; `configuration` is the technique's at the tables' values
     versions: tuple[str, ...]  # of libraries and of the code, as text
 
 
@@ -134,7 +139,8 @@ def frames(matrix: str, rows: Iterable[Row]) -> Frames:
             kinds[row["kind"]].setdefault(row["id"], row)
     records = _apart([row for row in rows if row.get("kind") == "run"])
     flat = [_run(row) for row in records]
-    _complete(flat)
+    tried = [_trial(row) for row in _apart([row for row in rows if row.get("kind") == "trial"])]
+    _complete([*flat, *tried])
     runs = pd.DataFrame(flat, columns=list(RUNS)).sort_values(
         ["task", "configuration", "seed", "id"], ignore_index=True
     )
@@ -150,6 +156,7 @@ def frames(matrix: str, rows: Iterable[Row]) -> Frames:
         gradients=_sorted([n for row in records for n in _norms(row)], GRADIENTS, ["id", "when", "distance"]),
         naive=_sorted([n for row in kinds["naive"].values() for n in _naive(row)], NAIVE, list(NAIVE)),
         times=_sorted([_time(row) for row in kinds["time"].values()], TIMES, list(TIMES)),
+        trials=_sorted(tried, TRIALS, ["task", "configuration", "index", "id"]),
         versions=_versions(records),
     )
 
@@ -183,29 +190,16 @@ def _last_line(reason: object) -> str:
 
 
 def _run(row: Row) -> Row:
-    spec, called, task = mapping(row.get("spec")), mapping(row.get("names")), mapping(row.get("task"))
-    gradient, gap = mapping(mapping(row.get("probes")).get("gradient")), mapping(mapping(row.get("probes")).get("gap"))
+    spec, probes, proof = (mapping(row.get(key)) for key in ("spec", "probes", "certificate"))
+    gradient, gap = mapping(probes.get("gradient")), mapping(probes.get("gap"))
     start, end = mapping(gradient.get("start")), mapping(gradient.get("end"))
     shared = {key: value for key, value in spec.items() if key != "seed"}
     score, status = number(row.get("score")), clean(row.get("status"))
     return {
-        "id": row["id"],
-        "configuration": clean(row.get("configuration")),
-        "task": clean(called.get("task") or task.get("name") or "?"),
-        "version": clean(task.get("version") or spec.get("task_version") or "?"),
-        "fingerprint": clean(task.get("fingerprint") or ""),
-        "device": clean(spec.get("device") or "?"),
-        "asked": clean(spec.get("backend") or "auto"),  # the back end asked for; `backend` is the one that ran
-        "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
-        "protocol": clean(spec.get("protocol", "?")),
+        **_facts(row),
         "tuned": clean(spec.get("tuned") or 0),  # trials that chose its settings
-        "metric": clean(task.get("metric") or ""),
-        "better": task.get("better"),
-        "unit": clean(task.get("unit") or ""),
-        **{axis: clean(called.get(axis) or "?") for axis in ("architecture", "stabilisation", "optimizer")},
         "seed": number(spec.get("seed")),
         "status": "no score" if status == "ok" and math.isnan(score) else status,
-        "reason": _last_line(row.get("reason")),
         "step": number(row.get("step")),
         "score": score if status == "ok" else math.nan,
         "parameters": number(row.get("parameters")),
@@ -218,6 +212,43 @@ def _run(row: Row) -> Row:
         # the ids under which this configuration is timed on either device: only the device differs
         **{device: digest({**shared, "device": device}) for device in ("cpu", "cuda")},
         "machine": clean(mapping(row.get("machine")).get("label") or "?"),
+        "idle": ", ".join(sorted(clean(name) for name in items(proof.get("idle")))),
+        "alarm": clean(proof.get("too_good") or "", 160),
+    }
+
+
+def _trial(row: Row) -> Row:
+    values = {clean(name): number(value) for name, value in mapping(row.get("values")).items()}
+    return {
+        **_facts(row),
+        "tuned": "0",  # of however many: the first trials are the same
+        "index": number(row.get("index")),
+        "lr": values.pop("lr", math.nan),
+        "others": ", ".join(f"{name} {value:g}" for name, value in values.items() if not math.isnan(value)),
+        "status": clean(row.get("status")),
+        "valid": number(row.get("valid")),
+        "score": number(row.get("score")),
+    }
+
+
+def _facts(row: Row) -> Row:
+    """What tells of a run, or of a trial, which others it may stand beside."""
+    spec, called, task = mapping(row.get("spec")), mapping(row.get("names")), mapping(row.get("task"))
+    return {
+        "id": row["id"],
+        "configuration": clean(row.get("configuration")),
+        "task": clean(called.get("task") or task.get("name") or "?"),
+        "version": clean(task.get("version") or spec.get("task_version") or "?"),
+        "fingerprint": clean(task.get("fingerprint") or ""),
+        "device": clean(spec.get("device") or "?"),
+        "asked": clean(spec.get("backend") or "auto"),  # the back end asked for; `backend` is the one that ran
+        "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
+        "protocol": clean(spec.get("protocol", "?")),
+        "metric": clean(task.get("metric") or ""),
+        "better": task.get("better"),
+        "unit": clean(task.get("unit") or ""),
+        **{axis: clean(called.get(axis) or "?") for axis in ("architecture", "stabilisation", "optimizer")},
+        "reason": _last_line(row.get("reason")),
         "origin": _origin(row),
     }
 

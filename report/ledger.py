@@ -1,4 +1,7 @@
-"""Published against ours: each row computed from committed records, a row that misses with what we make of it."""
+"""Published against ours: each row computed from committed records, a row that misses with what we make of it.
+
+A row reads the runs of one group (report.groups) and one machine: those of which most of its techniques' runs are.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from pathlib import Path
 import pandas as pd
 
 from report.comparison import SEEDS, paired, shared
-from report.frame import load, names
+from report.frame import GROUP, chosen, load
 from report.groups import AXES, Triple
 from report.stats import shown, signed, t_interval
+from report.verdicts import one_setting
 from tasks.cards import TASKS, without_memory
 from tasks.published import PUBLISHED
 
-REACHED, MISSED, OPEN = "reached", "missed", "no records"
+REACHED, MISSED, NONE, FEW = "reached", "missed", "no records", "too few runs"
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,36 @@ class Entry:
 
     @property
     def verdict(self) -> str:
-        return {None: OPEN, True: REACHED, False: MISSED}[self.outcome.holds]
+        if self.outcome.holds is None:
+            return FEW if self.outcome.n else NONE
+        return REACHED if self.outcome.holds else MISSED
 
 
-def scores(runs: pd.DataFrame, task: str, technique: Triple) -> dict[Hashable, float]:
-    """Score by machine and seed; a run that ended without one counts as the worst there is."""
-    mine = runs[(runs["task"] == task) & (runs["device"] == "cpu")]
+Scores = dict[Hashable, float]  # by seed
+
+
+def scores(runs: pd.DataFrame, task: str, *techniques: Triple) -> list[Scores]:
+    """The scores of each technique, all of one group and machine; a run that ended without one counts as the worst."""
+    known = runs[(runs["task"] == task) & (runs["device"] == "cpu")]
+    found: list[list[Scores]] = []
+    for _, here in sorted(known.groupby([*GROUP, "origin"]), key=lambda part: part[0]):
+        found.append([_by_seed(here, technique) for technique in techniques])
+    most = max(found, key=lambda sides: min(map(len, sides)), default=None)
+    return most or [{} for _ in techniques]
+
+
+def _by_seed(runs: pd.DataFrame, technique: Triple) -> Scores:
+    mine = runs
     for axis, name in zip(AXES, technique, strict=True):
         mine = mine[mine[axis] == name]
-    worst = math.inf if TASKS[task].better == "lower" else -math.inf
     return {
-        (run.origin, run.seed): float(run.score) if run.status == "ok" and not math.isnan(run.score) else worst
-        for run in mine.itertuples()
+        run.seed: float(run.score) if run.status == "ok" and not math.isnan(run.score) else _worst(run.task)
+        for run in one_setting(mine).itertuples()
     }
+
+
+def _worst(task: str) -> float:
+    return math.inf if TASKS[task].better == "lower" else -math.inf
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -72,17 +93,21 @@ def _mean(values: Sequence[float]) -> str:
     return shown(mean) + ("" if math.isnan(half) else f" ± {shown(half, 2)}")
 
 
-def _nothing() -> Outcome:
-    return Outcome("", 0, None)
+def _few(n: int) -> Outcome:
+    return Outcome("", n, None)
+
+
+def _values(runs: pd.DataFrame, task: str, technique: Triple) -> list[float]:
+    return list(scores(runs, task, technique)[0].values())
 
 
 def within(task: str, technique: Triple, bound: float) -> Callable[[pd.DataFrame], Outcome]:
     """The mean over seeds is at least as good as `bound`."""
 
     def decide(runs: pd.DataFrame) -> Outcome:
-        found = list(scores(runs, task, technique).values())
+        found = _values(runs, task, technique)
         if len(found) < SEEDS:
-            return _nothing()
+            return _few(len(found))
         mean = sum(found) / len(found)
         return Outcome(_mean(found), len(found), mean <= bound if TASKS[task].better == "lower" else mean >= bound)
 
@@ -93,9 +118,9 @@ def solved(task: str, technique: Triple, expected: bool) -> Callable[[pd.DataFra
     """Most seeds solve the task, or most do not, as its paper says."""
 
     def decide(runs: pd.DataFrame) -> Outcome:
-        found, limit = list(scores(runs, task, technique).values()), TASKS[task].solved
+        found, limit = _values(runs, task, technique), TASKS[task].solved
         if len(found) < SEEDS or limit is None:
-            return _nothing()
+            return _few(len(found))
         count = sum(score < limit for score in found)
         holds = 2 * count > len(found) if expected else 2 * count < len(found)
         return Outcome(f"{count} of {len(found)} seeds solve it ({_mean(found)})", len(found), holds)
@@ -104,28 +129,30 @@ def solved(task: str, technique: Triple, expected: bool) -> Callable[[pd.DataFra
 
 
 def ordered(tasks: Sequence[str], better: Triple, worse: Triple) -> Callable[[pd.DataFrame], Outcome]:
-    """On some task the interval of the paired difference is above zero, and on none it is below."""
+    """On some task the interval of the paired difference is above zero, and on none it is below.
+
+    Where runs failed there is no interval: all of one side and none of the other is a difference, less is not.
+    """
 
     def decide(runs: pd.DataFrame) -> Outcome:
-        told, signs, n = [], [], 0
+        told, signs, most = [], [], 0
         for task in tasks:
-            ours, theirs = shared(scores(runs, task, better), scores(runs, task, worse))
+            ours, theirs = shared(*scores(runs, task, better, worse))
+            most = max(most, len(ours))
             if len(ours) < SEEDS:
                 continue
-            if not all(map(math.isfinite, ours + theirs)):
-                finished = sum(map(math.isfinite, ours)), sum(map(math.isfinite, theirs))
-                signs.append((finished[0] > finished[1]) - (finished[0] < finished[1]))
-                told.append(f"{task}: {finished[0]} against {finished[1]} of {len(ours)} finished")
-                n = max(n, len(ours))
-                continue
-            found = paired(ours, theirs, TASKS[task].better)
-            half = 0.0 if math.isnan(found.half) else found.half
-            signs.append((found.gain > half) - (found.gain < -half))
-            told.append(f"{task}: {signed(found.gain)} ± {shown(half, 2)}")
-            n = max(n, found.n)
+            if all(map(math.isfinite, ours + theirs)):
+                found = paired(ours, theirs, TASKS[task].better)
+                half = 0.0 if math.isnan(found.half) else found.half
+                signs.append((found.gain > half) - (found.gain < -half))
+                told.append(f"{task}: {signed(found.gain)}" + (f" ± {shown(half, 2)}" if half else ""))
+            else:
+                first, second = (sum(map(math.isfinite, side)) for side in (ours, theirs))
+                signs.append((first - second) // len(ours) if abs(first - second) == len(ours) else 0)
+                told.append(f"{task}: {first} against {second} of {len(ours)} finished")
         if not signs:
-            return _nothing()
-        return Outcome("; ".join(told), n, max(signs) > 0 > -1 and min(signs) >= 0)
+            return _few(most)
+        return Outcome("; ".join(told), most, max(signs) > 0 and min(signs) >= 0)
 
     return decide
 
@@ -134,9 +161,9 @@ def near(task: str, technique: Triple, value: float, share: float) -> Callable[[
     """The mean over seeds is within `share` of a value known by arithmetic."""
 
     def decide(runs: pd.DataFrame) -> Outcome:
-        found = list(scores(runs, task, technique).values())
+        found = _values(runs, task, technique)
         if len(found) < SEEDS:
-            return _nothing()
+            return _few(len(found))
         mean = sum(found) / len(found)
         return Outcome(_mean(found), len(found), abs(mean - value) <= share * value)
 
@@ -180,9 +207,9 @@ _HELD = tuple(f"speech/fsdd-speakers/{name}" for name in ("george", "jackson", "
 
 def _speakers(runs: pd.DataFrame) -> Outcome:
     """The mean over the six speakers held out; each is a task of its own."""
-    found = [list(scores(runs, task, _FSDD).values()) for task in _HELD]
+    found = [_values(runs, task, _FSDD) for task in _HELD]
     if min(map(len, found)) < SEEDS:
-        return _nothing()
+        return _few(sum(map(len, found)))
     means = [sum(one) / len(one) for one in found]
     ours = f"{shown(sum(means) / len(means))}, from {shown(min(means))} to {shown(max(means))} by speaker"
     return Outcome(ours, sum(map(len, found)), sum(means) / len(means) < 97.33 and min(means) > 100 / 10)
@@ -280,6 +307,6 @@ LEDGER: tuple[Row, ...] = (
 
 def entries(results: Path) -> list[Entry]:
     """Every row with what the records below `results` say of it."""
-    known = names(results)
+    known = chosen(results, None)
     runs = {name: load(results, name).runs for name in {row.matrix for row in LEDGER} if name in known}
-    return [Entry(row, row.decide(runs[row.matrix]) if row.matrix in runs else _nothing()) for row in LEDGER]
+    return [Entry(row, row.decide(runs[row.matrix]) if row.matrix in runs else _few(0)) for row in LEDGER]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from report import findings, ink, tables
+from report import findings, ink, listing, tables
 from report.board import Board, board
+from report.files import write
 from report.frame import chosen, load, names
+from report.ledger import entries
 from report.plots import PLOTS, Plot
+from report.verdicts import Finding
+from report.verdicts import findings as verdicts
 
 HERE = Path(__file__).parent
 
@@ -32,22 +35,32 @@ class Picture:
 def build(results: Path, out: Path, matrices: list[str] | None) -> list[Path]:
     """Write the page of each matrix and the contents page over all pages in `out`; the paths written."""
     known = names(results)
-    written = [_write_matrix(board(load(results, name)), out / name) for name in chosen(results, matrices)]
+    written, said = [], []
+    for name in chosen(results, matrices):
+        found = board(load(results, name))
+        said.append((name, verdicts(found)))
+        written.append(_write_matrix(found, said[-1][1], out / name))
+    if matrices is None:  # these are over all matrices
+        listing.write_claims(out, said)
+        listing.write_ledger(out, entries(results))
     here = [name for name in known if (out / name / "index.html").exists()]
     links = [(name, f"{quote(name)}/index.html") for name in here]
-    return [*written, _write(out / "index.html", _render("contents.html.j2", links=links))]
+    return [*written, write(out / "index.html", _render("contents.html.j2", links=links))]
 
 
-def _write_matrix(found: Board, folder: Path) -> Path:
+def _write_matrix(found: Board, said: list[Finding], folder: Path) -> Path:
     pictures, left_out = _pictures(found, folder / "figures")
-    _write(folder / "leaderboard.md", f"# {tables.escape(found.frames.matrix)}\n\n{tables.markdown(found)}")
-    _write(folder / "leaderboard.csv", tables.csv_text(found))
+    write(folder / "leaderboard.md", f"# {tables.escape(found.frames.matrix)}\n\n{tables.markdown(found)}")
+    write(folder / "leaderboard.csv", tables.csv_text(found))
     page = _render(
         "page.html.j2",
         board=found,
         headline=findings.headline(found),
         apart=tables.apart(found),
         overall=tables.overall_tables(found),
+        claims=listing.for_page(said),
+        claims_rules=listing.RULES,
+        no_claims=listing.NOTHING,
         quiet=tables.QUIET,
         groups=[(group, tables.task_table(found, group)) for group in found.groups],
         skipped=tables.skipped(found),
@@ -56,7 +69,7 @@ def _write_matrix(found: Board, folder: Path) -> Path:
         left_out=left_out,
         machines=sorted(set(found.frames.runs["machine"])),
     )
-    return _write(folder / "index.html", page)
+    return write(folder / "index.html", page)
 
 
 def _pictures(found: Board, folder: Path) -> tuple[list[Picture], list[tuple[Plot, str]]]:
@@ -73,7 +86,7 @@ def _pictures(found: Board, folder: Path) -> tuple[list[Picture], list[tuple[Plo
                 continue
             drawn = ink.files(plot.draw(found))
             for kind, data in drawn.items():
-                _write(folder / f"{plot.name}.{kind}", data)
+                write(folder / f"{plot.name}.{kind}", data)
             # an image, not inline: text in it can never become part of the page
             source = "data:image/svg+xml;base64," + base64.b64encode(drawn["svg"]).decode()
             pictures.append(Picture(plot, source, plot.finding(found), _note(plot, found), plot.tables(found)))
@@ -91,12 +104,3 @@ def _render(template: str, **values: object) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template(template).render(style=(HERE / "style.css").read_text(encoding="utf-8"), **values)
-
-
-def _write(path: Path, content: str | bytes) -> Path:
-    """The path, once the whole content is there: a reader never sees half a page."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".tmp")
-    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(fresh, path)
-    return path

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from report import diagrams, evidence, findings
+from report import diagrams, evidence, findings, memory, tuning
 from report.board import Board
 from report.curves import arrivals, gradients, learning, relative_norms
 from report.forest import explained, forest
@@ -150,11 +150,53 @@ PLOTS = (
         *(half_life, findings.half_life, _no_half_life),
     ),
     Plot(
+        "longest-t",
+        "Longest T solved",
+        "Over how many steps a technique remembers: the longest T that it solves with every shorter one; every seed is "
+        "a point, the bar is their median. At the far left not even the shortest is; a T that was not run counts as "
+        "not solved.",
+        *(memory.reach, memory.reached, memory.no_memory),
+    ),
+    Plot(
+        "score-against-t",
+        "Score against T",
+        "Points are seeds, lines their medians: at the dotted line nothing is remembered, below the dashed one a task "
+        "counts as solved.",
+        *(memory.lengths, memory.forgotten, memory.no_lengths),
+    ),
+    Plot(
         "generalisation-gap",
         "Overfitting",
         "Points to the right of zero fit the training data better than the validation data; every seed is a point, "
         "the bar is their median.",
         *(gap, findings.gap, _no_gap),
+    ),
+    Plot(
+        "gap-against-data",
+        "Overfitting, by amount of data",
+        "Points are seeds, lines their medians: higher is more overfitting; with shuffled labels there is nothing to "
+        "learn, so a gap there is what was learnt by heart.",
+        *(memory.gaps, memory.less_data, memory.no_study),
+    ),
+    Plot(
+        "best-against-last",
+        "What going on costs, by amount of data",
+        "How far the last validation loss of a curve is above its best one: at zero a technique can be trained on.",
+        *(memory.late, memory.going_on, memory.no_late),
+    ),
+    Plot(
+        "learning-rate",
+        "How much the learning rate matters",
+        "Validation loss of each trial against its learning rate: a wide valley forgives a poor choice. Crosses at the "
+        "top failed; bars at the foot span the rates within 5 % of a technique's best.",
+        *(tuning.sensitivity, tuning.sensitive, tuning.without, True, tuning.tables),
+    ),
+    Plot(
+        "trials",
+        "What more trials buy",
+        "The lowest validation loss to be expected of so many trials: a line that still falls at the right would gain "
+        "from more of them. It begins where not all of so many can have failed.",
+        *(tuning.bought, tuning.worth, tuning.without),
     ),
     Plot(
         "score-against-time",
