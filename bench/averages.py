@@ -44,7 +44,7 @@ class Average:
                 self.values[name].lerp_(value, share)
 
     def observe(self, loss: float, step: int) -> None:
-        """NT-ASGD's trigger (Merity, Keskar & Socher 2018): no loss of the last n evaluations is below those before."""
+        """NT-ASGD's trigger (Merity, Keskar & Socher 2018): above the best of those n or more evaluations ago."""
         if self.nonmono is None or self.begin is not None:
             return
         if len(self.losses) > self.nonmono and loss > min(self.losses[: -self.nonmono]):
@@ -63,18 +63,20 @@ def build(recipe: Stabilisation, rule: Optimizer, steps: int) -> Average | None:
 
 @contextmanager
 def scored(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None) -> Iterator[None]:
-    """The model with the weights that are scored: the average, or those a schedule-free optimizer keeps apart."""
-    free = getattr(optimizer, "eval", None)
-    if free is not None:
-        free()
-    own: Values = {}
-    if average is not None and average.count:
-        own = {name: value.clone() for name, value in model.state_dict().items()}
+    """The model with the weights that are scored: the average, or those a schedule-free optimizer keeps apart.
+
+    The raw weights come back bit for bit, so that how often a run is scored changes nothing in its training.
+    """
+    free, averaged = hasattr(optimizer, "eval"), average is not None and average.count > 0
+    own = {name: value.clone() for name, value in model.state_dict().items()} if free or averaged else {}
+    if free:
+        optimizer.eval()  # type: ignore[attr-defined]
+    if average is not None and averaged:
         model.load_state_dict(average.values)
     try:
         yield
     finally:
+        if free:
+            optimizer.train()  # type: ignore[attr-defined]
         if own:
             model.load_state_dict(own)
-        if free is not None:
-            optimizer.train()  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ class Clipping:
 def adaptive(weights: list[nn.Parameter], largest: float) -> bool:
     """Adaptive gradient clipping (Brock et al. 2021): each unit's gradient at most `largest` times its weights' norm.
 
-    A unit is a row of a matrix, or one element of a vector. Whether any was clipped.
+    A unit is a row of a matrix, or a whole vector, as in the authors' code. Whether any was clipped.
     """
     clipped = False
     for weight in weights:
@@ -66,8 +66,8 @@ def adaptive(weights: list[nn.Parameter], largest: float) -> bool:
 
 
 def _unit_norms(values: Tensor) -> Tensor:
-    """(row, 1) of a matrix, (element,) of a vector."""
-    return values.abs() if values.dim() < 2 else values.norm(dim=tuple(range(1, values.dim())), keepdim=True)
+    """(row, 1) of a matrix, a scalar of a vector: an element of a bias may be near zero, and would never move."""
+    return values.norm() if values.dim() < 2 else values.norm(dim=tuple(range(1, values.dim())), keepdim=True)
 
 
 def _gradients(weights: list[nn.Parameter]) -> list[Tensor]:

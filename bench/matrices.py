@@ -250,7 +250,7 @@ LEDGER = Matrix(
     stabilisations={"clip-1": Stabilisation(clip_norm=1.0)},
     # the papers search rates for each network; these are the ones of three tried that work at these lengths
     optimizers={
-        "adam-slow": Optimizer("adam", lr=0.0001, schedule="cosine"),  # at 0.0003 IRNN explodes with two seeds of three
+        "adam-slow": Optimizer("adam", lr=0.0001, schedule="cosine"),  # at 0.001 IRNN exploded with two seeds of three
         "adam-low": Optimizer("adam", lr=0.001),
         "adam-middle": Optimizer("adam", lr=0.003),
         "rmsprop-middle": Optimizer("rmsprop", lr=0.003),
@@ -259,14 +259,11 @@ LEDGER = Matrix(
 
 LIBRARY = Matrix(
     name="library",
-    summary="every technique of the library once on embedded data, each tuned by 8 trials; 3 seeds",
-    blocks=(star("speech/digits", "language/grammar", "series/mackey-glass"),),
+    summary="every technique of the library once on two embedded tasks, each tuned by 8 trials; 3 seeds",
+    blocks=(star("language/grammar", "series/mackey-glass"),),
     seeds=(0, 1, 2),
     # twice as many evaluations as in `quick`: averages and plateaus act on them
-    budgets={
-        name: replace(QUICK.budgets[name], evaluate=15)
-        for name in ("speech/digits", "language/grammar", "series/mackey-glass")
-    },
+    budgets={name: replace(QUICK.budgets[name], evaluate=15) for name in ("language/grammar", "series/mackey-glass")},
     tune=8,
 )
 

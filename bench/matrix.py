@@ -186,17 +186,20 @@ def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) 
     from bench.progress import counted
     from bench.tune import lost, missing, trial_one, tuned
 
-    rest = list(missing(todo.runs, store.rows(), matrix.tune))
+    rest, absent = list(missing(todo.runs, store.rows(), matrix.tune)), set[str]()
     if rest and not options.json:
         print(f"tuning: {len(rest)} trials to make, {matrix.tune} for each technique, judged on validation", flush=True)
     with counted(len(rest), not options.json) as show:
         made = in_processes(trial_one, rest, options.data, options.workers, lambda trial: show(trial.name), lost)
         try:
             for record in made:
-                store.append(record)
+                if record.status == "skipped":  # no record: its reason may be gone the next time, and the run's says it
+                    absent.add(record.configuration)
+                else:
+                    store.append(record)
         finally:
             made.close()
-    settled = tuned(todo.runs, store.rows(), matrix.tune)
+    settled = tuned(todo.runs, store.rows(), matrix.tune, absent)
     todo.runs, todo.tuning = [spec for spec, _ in settled], {spec.id: about for spec, about in settled}
     return bool(todo.runs) or bool(todo.skipped)
 

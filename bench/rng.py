@@ -16,7 +16,8 @@ def derived(seed: int, *names: str) -> int:
 def stream(seed: int, *names: str) -> torch.Generator:
     """A generator on the CPU, so that CPU and CUDA runs of one seed see the same data order and initial weights.
 
-    In use: ("order",) for the order of the data, ("init", parameter name) for each weight. Dropout masks are drawn
-    from torch's global generator, seeded with ("dropout",): nothing else draws from it.
+    In use: ("order",) for the order of the data, ("init", parameter name) for each weight. Dropout masks, noise
+    on weights and gradients, and augmentation are drawn from torch's global generator, seeded with ("dropout",): nothing
+    else draws from it.
     """
     return torch.Generator().manual_seed(derived(seed, *names))

@@ -102,7 +102,7 @@ def _scored(result: Fit) -> dict[str, Any]:
 
 def _fit(model: Network, task: Task, spec: RunSpec, blind: bool = False) -> Fit:
     """Train as the spec says, with the seed's own streams."""
-    torch.manual_seed(derived(spec.seed, "dropout"))  # the only reader of the global generator
+    torch.manual_seed(derived(spec.seed, "dropout"))  # masks, noise and augmentation draw from it, nothing else
     optimizer = build(spec.optimizer, model.parameters(), model.hidden)
     schedule = schedules.build(spec.optimizer, optimizer, spec.budget.steps)
     average = averages.build(spec.stabilisation, spec.optimizer, spec.budget.steps)

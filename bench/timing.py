@@ -46,6 +46,8 @@ def stepper(spec: RunSpec, data: Path | None, width: int | None = None) -> tuple
     batches = task.train.shuffled(spec.budget.batch, stream(spec.seed, "order"))
     clip = Clipping(spec.stabilisation)
     average = averages.build(spec.stabilisation, spec.optimizer, 0)
+    if average is not None:
+        average.begin = 0  # ASGD waits for a validation loss, and here there is none: it is timed at work
     state, count = None, 0
 
     def train(batch: Batch) -> None:

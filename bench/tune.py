@@ -7,7 +7,7 @@ the same whatever N and whatever the technique, so that more trials add to those
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -75,11 +75,14 @@ def _techniques(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:
     return found
 
 
-def tuned(specs: Iterable[RunSpec], rows: Iterable[dict[str, Any]], count: int) -> list[tuple[RunSpec, dict[str, Any]]]:
+def tuned(
+    specs: Iterable[RunSpec], rows: Iterable[dict[str, Any]], count: int, absent: Collection[str] = ()
+) -> list[tuple[RunSpec, dict[str, Any]]]:
     """Each run at the values that its technique's trials chose, and what its record says of them.
 
     Runs of a technique whose trials are not all there are left out: there is nothing yet to run. Where every trial
-    failed the tables' values stand, and the record says so.
+    failed the tables' values stand, and the record says so. Techniques in `absent` cannot be tried here: their runs
+    stand at the tables' values too, to be skipped with the reason.
     """
     known = {row["id"]: row for row in rows if row["kind"] == "trial"}
     specs = list(specs)
@@ -88,6 +91,8 @@ def tuned(specs: Iterable[RunSpec], rows: Iterable[dict[str, Any]], count: int) 
         mine = [(trial, known.get(trial.id)) for trial in trials([spec], count)]
         if all(row is not None for _, row in mine):
             choices[name] = choice(spec, [(trial, row) for trial, row in mine if row is not None])
+        elif name in absent:
+            choices[name] = {}, {}
     found = []
     for spec in specs:
         if spec.configuration_id in choices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from bench.optimizers import build
 from bench.rng import stream
 from bench.spec import Budget, Optimizer, Stabilisation
 from bench.train import evaluate, fit
+from tasks.base import Sequences
 
 SGD = Optimizer("sgd", lr=0.1)
 BUDGET = Budget(parameters=1_000, batch=16, steps=12, evaluate=4, curve=48, seconds=60)
@@ -93,6 +95,79 @@ def test_schedule_free_is_scored_at_its_average() -> None:
     optimizer = build(OPTIMIZERS["schedule-free"], model.parameters())
     result = fit(model, task, Stabilisation(), optimizer, BUDGET, stream(0, "order"))
     assert evaluate(model, task, task.valid, BUDGET.curve) == result.curve[-1]["valid"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rule"),
+    [
+        (Stabilisation(ema=0.9), SGD),
+        (Stabilisation(swa=0.25, batch_norm="recurrent"), SGD),
+        (Stabilisation(), OPTIMIZERS["schedule-free"]),
+    ],
+)
+def test_scoring_changes_nothing_in_training(recipe: Stabilisation, rule: Optimizer) -> None:
+    """Scored after every update or at the end alone: the same weights, bit for bit."""
+    ends = []
+    for every in (1, BUDGET.steps):
+        task = Labels()
+        model = network(task, recipe=recipe)
+        optimizer, average = build(rule, model.parameters()), averages.build(recipe, rule, BUDGET.steps)
+        order, budget = stream(0, "order"), replace(BUDGET, evaluate=every)
+        fit(model, task, recipe, optimizer, budget, order, average=average)
+        ends.append(model.state_dict())
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+class Overfitted(Labels):
+    """Validation labels are the wrong ones: the longer the training, the worse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.valid = Sequences(self.valid.x, 1 - self.valid.y, self.valid.lengths)
+
+
+def test_asgd_leaves_the_mean_of_the_updates_since_it_began() -> None:
+    """Its past was better than any loss can be, so it begins at the first evaluation, after update 4: what is left is
+    the mean of the weights after updates 5 and 6."""
+    task, weights = Labels(), []
+    for steps in (5, 6):
+        model = network(task)
+        budget = replace(BUDGET, steps=steps)
+        fit(model, task, Stabilisation(), build(SGD, model.parameters()), budget, stream(0, "order"))
+        weights.append(list(model.parameters()))
+    model, average = network(task), Average(None, None, 1, losses=[-1.0, -1.0])
+    optimizer, budget = build(SGD, model.parameters()), replace(BUDGET, steps=6)
+    result = fit(model, task, Stabilisation(), optimizer, budget, stream(0, "order"), average=average)
+    assert result.averaged_from == 4
+    for mine, fifth, sixth in zip(model.parameters(), *weights, strict=True):
+        torch.testing.assert_close(mine, (fifth + sixth) / 2)
+
+
+def test_early_stopping_keeps_the_average_it_scored() -> None:
+    """With patience the restored weights are the averaged ones that had the lowest validation loss."""
+    task, recipe = Overfitted(), Stabilisation(ema=0.9, patience=2)
+    model = network(task, recipe=recipe)
+    average = averages.build(recipe, SGD, BUDGET.steps)
+    optimizer, budget = build(SGD, model.parameters()), replace(BUDGET, evaluate=1)
+    result = fit(model, task, recipe, optimizer, budget, stream(0, "order"), average=average)
+    assert result.restored
+    assert result.saved == BUDGET.steps - result.steps == BUDGET.steps - result.best_step - 2
+    best = next(point for point in result.curve if point["step"] == result.best_step)
+    assert evaluate(model, task, task.valid, BUDGET.curve) == best["valid"]
+
+
+def test_population_statistics_belong_to_the_average() -> None:
+    """Means and variances of batch normalisation are averaged with the weights; what is counted is the last count."""
+    model = network(Labels(), recipe=Stabilisation(batch_norm="input"))
+    norm, average = model.cells[0].input_norm, Average(None, 0)
+    for step, value in enumerate((1.0, 4.0), 1):
+        norm.mean.fill_(value)
+        norm.remember(step)
+        average.update(model, step)
+    with scored(model, build(SGD, model.parameters()), average):
+        assert float(norm.mean.flatten()[0]) == 2.5
+        assert norm.steps_seen == 2
+    assert float(norm.mean.flatten()[0]) == 4.0
 
 
 def test_weight_noise_is_gone_after_the_pass() -> None:

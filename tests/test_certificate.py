@@ -114,9 +114,10 @@ def test_averages_say_when_they_began() -> None:
 def test_the_rate_is_the_one_the_schedule_set() -> None:
     """First, highest and last update."""
     found = certified(optimizer=OPTIMIZERS["adam-one-cycle"])["rate"]
-    assert found["highest"] == 0.01
-    assert found["first"] == pytest.approx(0.01 / 25)
-    assert 0 < found["last"] < 0.01
+    rate = OPTIMIZERS["adam-one-cycle"].lr
+    assert found["highest"] == rate
+    assert found["first"] == pytest.approx(rate / 25)
+    assert 0 < found["last"] < rate
 
 
 def test_activation_and_augmentation() -> None:

@@ -27,10 +27,17 @@ def test_adaptive_clipping_is_by_unit() -> None:
 
 
 def test_adaptive_clipping_lets_a_zero_unit_move() -> None:
-    """A unit at zero counts as a little longer than nothing; elements of a vector are units of their own."""
-    w = weight(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.001]))
+    """A unit at zero counts as a little longer than nothing."""
+    w = weight(torch.tensor([[0.0, 0.0], [2.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.0, 0.001]]))
     assert adaptive([w], 0.01)
-    torch.testing.assert_close(w.grad, torch.tensor([0.01 * SMALLEST, 0.001]))
+    torch.testing.assert_close(w.grad, torch.tensor([[0.0, 0.01 * SMALLEST], [0.0, 0.001]]))
+
+
+def test_adaptive_clipping_takes_a_vector_as_one_unit() -> None:
+    """An element of a bias that is zero moves as far as the whole vector's length lets it."""
+    w = weight(torch.tensor([0.0, 2.0]), torch.tensor([0.04, 0.0]))
+    assert adaptive([w], 0.01)
+    torch.testing.assert_close(w.grad, torch.tensor([0.02, 0.0]))
 
 
 def test_autoclip_uses_the_percentile_of_all_norms_so_far() -> None:

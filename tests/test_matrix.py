@@ -311,6 +311,7 @@ def test_interrupted(mine: Path, tmp_path: Path, sent: signal.Signals) -> None:
         text=True,
     )
     assert running.stdout is not None
+    assert "not tuned" in running.stdout.readline()
     assert "[1/8" in running.stdout.readline()
     running.send_signal(sent)
     _, error = running.communicate(timeout=30)

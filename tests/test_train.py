@@ -9,12 +9,13 @@ import pytest
 import torch
 from toys import Labels, Symbols, network
 
+from bench import schedules
 from bench.axes import OPTIMIZERS
 from bench.clipping import Clipping
 from bench.network import Network
 from bench.optimizers import build
 from bench.rng import stream
-from bench.spec import Architecture, Budget, Optimizer, Stabilisation
+from bench.spec import Architecture, Budget, Optimizer, Rule, Stabilisation
 from bench.train import Fit, evaluate, fit, update
 from tasks.base import Batch, Sequences, Task
 
@@ -81,6 +82,70 @@ def test_l2_reaches_matrices_and_spares_biases() -> None:
         difference = ends[0.1][name] - ends[0.0][name]
         expected = -0.1 * 0.1 * before if before.dim() > 1 else torch.zeros_like(before)
         torch.testing.assert_close(difference, expected, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(("rule", "rate"), [("sgd", 0.1), ("adam", 0.02)])
+def test_decay_and_l2_are_told_apart(rule: Rule, rate: float) -> None:
+    """One step from the same gradient g, in closed form, at the rate that a schedule has set.
+
+    SGD: both take rate * (g + strength * w), the same. Adam's first step is rate * g / (|g| + 1e-8): L2 is in that g,
+    so its step stays as long as the rate; decay takes rate * strength * w beside it. Biases know of neither.
+    """
+    task, strength, start, ends = Labels(), 0.3, network(Labels()), {}
+    for recipe in (Stabilisation(), Stabilisation(l2=strength), Stabilisation(decay=strength)):
+        model = network(task)
+        optimizer = build(Optimizer(rule, lr=1.0), model.parameters())
+        optimizer.param_groups[0]["lr"] = rate
+        update(model, task, recipe, optimizer, next(task.train.ordered(16)), None, Clipping(recipe))
+        ends[recipe] = model
+    plain, coupled, decoupled = ends.values()
+    weights = zip(start.parameters(), plain.parameters(), coupled.parameters(), decoupled.parameters(), strict=True)
+    for w, bare, l2, decay in weights:
+        shrink = strength * w if w.dim() > 1 else torch.zeros_like(w)
+        torch.testing.assert_close(decay, bare - rate * shrink, rtol=1e-4, atol=1e-6)
+        g = l2.grad  # with L2 in it
+        expected = w - rate * (g if rule == "sgd" else g / (g.abs() + 1e-8))
+        torch.testing.assert_close(l2, expected, rtol=1e-4, atol=1e-6)
+    assert all(
+        torch.allclose(a, b, atol=1e-6) for a, b in zip(coupled.parameters(), decoupled.parameters(), strict=True)
+    ) == (rule == "sgd")
+
+
+RANDOM = [
+    (Labels, Stabilisation(weight_noise=0.075)),
+    (Labels, Stabilisation(gradient_noise=0.01)),
+    (Labels, Stabilisation(spec_augment=True)),
+    (Labels, Stabilisation(jitter=0.1)),
+]
+"""Techniques that draw random numbers in the loop."""
+
+
+@pytest.mark.parametrize(("task", "recipe"), RANDOM)
+def test_random_techniques_repeat(task: type[Labels], recipe: Stabilisation) -> None:
+    """The same seed gives the same weights bit for bit, and other ones than without the technique."""
+    once, twice, without = (trained(task(), wanted)[0].state_dict() for wanted in (recipe, recipe, Stabilisation()))
+    assert all(torch.equal(once[name], twice[name]) for name in once)
+    assert not all(torch.equal(once[name], without[name]) for name in once)
+
+
+def test_evaluation_is_free_of_the_loops_noise() -> None:
+    """Scores after training come without noise or masks: evaluated twice, they are the same, and nothing is drawn."""
+    task = Labels()
+    model, _ = trained(task, Stabilisation(weight_noise=0.075, spec_augment=True))
+    before = torch.get_rng_state()
+    assert evaluate(model, task, task.test) == evaluate(model, task, task.test)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_fit_says_of_the_rates() -> None:
+    """The rate of the first update, the highest, and that of the last, as the schedule set them."""
+    task, rule = Labels(), Optimizer("sgd", lr=0.1, schedule="one-cycle")
+    model = network(task)
+    optimizer = build(rule, model.parameters())
+    schedule = schedules.build(rule, optimizer, BUDGET.steps)
+    result = fit(model, task, Stabilisation(), optimizer, BUDGET, stream(0, "order"), schedule)
+    expected = [0.1 * schedules.factor("one-cycle", step / BUDGET.steps) for step in range(BUDGET.steps)]
+    assert result.rates == pytest.approx([expected[0], max(expected), expected[-1]])
 
 
 class Overfitted(Labels):
