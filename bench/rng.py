@@ -17,7 +17,7 @@ def stream(seed: int, *names: str) -> torch.Generator:
     """A generator on the CPU, so that CPU and CUDA runs of one seed see the same data order and initial weights.
 
     In use: ("order",) for the order of the data, ("init", parameter name) for each weight. Dropout masks, noise
-    on weights and gradients, and augmentation are drawn from torch's global generator, seeded with ("dropout",): nothing
-    else draws from it.
+    on weights and gradients, and augmentation are drawn from torch's global generator, seeded with ("dropout",):
+    nothing else draws from it.
     """
     return torch.Generator().manual_seed(derived(seed, *names))
