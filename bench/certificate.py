@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bench import penalties
 from bench.augment import augmented
 from bench.cells import Cell
+from bench.clipping import Clipping
 from bench.dropout import Dropout
-from bench.network import Network
-from bench.normalisation import Recurrent
-from bench.spec import Architecture, RunSpec, Stabilisation
-from bench.train import Fit
-from tasks.base import Task
+from bench.network import Layer, Network
+from bench.noise import Noise, add_to_gradients, noisy_weights
+from bench.normalisation import MOMENTUM, Recurrent, Units
+from bench.optimizers import build
+from bench.spec import RunSpec, Stabilisation
+from bench.train import Fit, update
+from tasks.base import Batch, Task
 
 Facts = dict[str, Any]
 SEQUENCES = 16
@@ -52,45 +59,85 @@ def _orthogonality(cell: Cell) -> float | None:
     return float(f"{max(float((w.t() @ w - one).abs().max()) for w in blocks):.3g}")
 
 
-def observed(model: Network, task: Task, recipe: Stabilisation) -> Facts:
-    """Masks, shares and statistics of one training pass of a copy; no generator and no weight is moved."""
+@dataclass
+class Pass:
+    """What could be seen of one training pass."""
+
+    given: Batch
+    taken: Batch  # after augmentation
+    added: float = 0.0  # what the recipe added to the task's loss
+    moved: float = 0.0  # standard deviation of what was added to the weights
+    dropped: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # before and after dropout, (time, batch, ...)
+    rows: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # symbols, and what the embedding made of them
+    noises: list[Noise] = field(default_factory=list)  # one a direction and layer
+    matrices: list[Tensor] = field(default_factory=list)  # the recurrent ones as they were computed with
+
+
+def watched(model: Network, task: Task, recipe: Stabilisation) -> Pass:
+    """One training pass of a copy; no generator and no weight is moved."""
     model = copy.deepcopy(model).train()
-    seen: list[tuple[Tensor, Tensor]] = []
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.register_forward_hook(lambda _, inputs, out: seen.append((inputs[0].detach(), out.detach())))
     batch = next(task.train.ordered(SEQUENCES)).to(next(model.parameters()).device)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        changed = augmented(batch, recipe)
-        model(changed)
-        noises = [
-            cell.noise(task.time, batch.x.new_zeros(1, len(batch.x), 1, dtype=torch.float)) for cell in model.cells
-        ]
-        dropped = (
-            [(cell.recurrent_weight() == 0).float().mean().item() for cell in model.cells] if recipe.weight_drop else []
-        )
-    found: Facts = {}
-    if recipe.dropout and seen:
-        found["dropout"] = _dropout(*seen[-1])
+    with _aside(model), torch.no_grad():
+        seen = Pass(batch, augmented(batch, recipe))
+        for module in model.modules():
+            if isinstance(module, Dropout):
+                module.register_forward_hook(lambda _, inputs, out: seen.dropped.append((inputs[0], out)))
+                _listen(module, "embedded", lambda inputs, out: seen.rows.append((inputs[1], out)))
+            elif isinstance(module, Cell):
+                _listen(module, "noise", lambda _, out: seen.noises.append(out))
+                _listen(module, "recurrent_weight", lambda _, out: seen.matrices.append(out))
+        weights = list(model.parameters())
+        raw = [weight.clone() for weight in weights] if recipe.weight_noise else []
+        with noisy_weights(weights, recipe.weight_noise):
+            out, _ = model(seen.taken)
+            seen.added = float(penalties.loss(model, task, recipe, out, seen.taken) - task.loss(out, seen.taken))
+            if raw:
+                moved = torch.cat([(now - then).flatten() for now, then in zip(weights, raw, strict=True)])
+                seen.moved = float(moved.std())
+    return seen
+
+
+def _listen(module: Any, name: str, hear: Callable[[Any, Any], None]) -> None:
+    """Have `hear(arguments, result)` called whenever this method is."""
+    method = getattr(module, name)
+
+    def heard(*arguments: Any) -> Any:
+        result = method(*arguments)
+        hear(arguments, result)
+        return result
+
+    setattr(module, name, heard)
+
+
+def _aside(model: Network) -> AbstractContextManager[None]:
+    """Within it torch's global generators may be drawn from: they stand afterwards where they stood."""
+    device = next(model.parameters()).device
+    return torch.random.fork_rng(devices=[] if device.type == "cpu" else [device], device_type="cuda")
+
+
+def observed(model: Network, task: Task, recipe: Stabilisation) -> Facts:
+    """Masks and shares of one training pass, of what the recipe asks for; 0 where nothing of the kind was seen."""
+    seen, found = watched(model, task, recipe), dict[str, Any]()
+    if recipe.dropout:
+        found["dropout"] = _dropout(*seen.dropped[-1]) if seen.dropped else {"share": 0.0}
+    if recipe.embedding_dropout:
+        found["symbols_dropped"] = _share([(rows == 0).all(-1)[_firsts(symbols)] for symbols, rows in seen.rows])
     if recipe.weight_drop:
-        found["weights_dropped"] = _mean(dropped)
+        found["weights_dropped"] = _share([matrix == 0 for matrix in seen.matrices])
     if recipe.recurrent_dropout:
-        found["candidates_dropped"] = _mean(
-            [1 - n.update.float().mean().item() for n in noises if n.update is not None]
-        )
-    for name, place in (("zoneout", 0), ("zoneout_memory", 1)):
-        kept = [n.keep[place] for n in noises if place < len(n.keep)]
-        shares = [keep.float().mean().item() for keep in kept if isinstance(keep, Tensor)]
-        if shares:
-            found[name] = _mean(shares)
-    if recipe.batch_norm is not None:
-        norms = [module for module in model.modules() if isinstance(module, Recurrent)]
-        found["batch_norm"] = {"statistics": max((norm.steps for norm in norms), default=0), "layers": len(norms)}
+        found["candidates_dropped"] = _share([~noise.update for noise in seen.noises if noise.update is not None])
+    for place, name in enumerate(("zoneout", "zoneout_memory")):
+        if getattr(recipe, name):
+            kept = [noise.keep[place] for noise in seen.noises if place < len(noise.keep)]
+            found[name] = _share([keep for keep in kept if isinstance(keep, Tensor)])
+    if recipe.weight_noise:
+        found["weight_noise"] = _round(seen.moved)
     if recipe.spec_augment:
-        found["masked"] = _round(float((changed.x != batch.x).float().mean()))
+        found["masked"] = _round(float((seen.taken.x != seen.given.x).float().mean()))
     if recipe.jitter or recipe.scaling:
-        found["input_change"] = _round(float((changed.x - batch.x).std()))
+        found["input_change"] = _round(float((seen.taken.x - seen.given.x).std()))
+    if recipe.label_smoothing or recipe.activation_penalty or recipe.temporal_penalty:
+        found["added_loss"] = _round(seen.added)
     return found
 
 
@@ -106,8 +153,76 @@ def _dropout(x: Tensor, out: Tensor) -> Facts:
     }
 
 
+def _firsts(symbols: Tensor) -> tuple[Tensor, ...]:
+    """Where each symbol that occurs does so for the first time."""
+    flat = symbols.flatten()
+    _, inverse = flat.unique(return_inverse=True)
+    places = torch.arange(len(flat), device=flat.device)
+    first = torch.full_like(inverse, len(flat)).scatter_reduce(0, inverse, places, "amin")[: int(inverse.max()) + 1]
+    return torch.unravel_index(first, symbols.shape)
+
+
+def _share(masks: list[Tensor]) -> float:
+    """The mean of all these booleans; 0 where there are none."""
+    return _round(float(torch.cat([mask.flatten() for mask in masks]).float().mean())) if masks else 0.0
+
+
+def shape(model: Network, task: Task, recipe: Stabilisation) -> Facts:
+    """What the network is made of after training, where the recipe asks for something else than usual."""
+    found: Facts = {}
+    if recipe.activation != "tanh":
+        found["activation"] = sorted({cell.activation for cell in model.cells})
+    if recipe.tied:
+        found["tied"] = model.embed is not None and model.head.weight is model.embed.weight
+    if recipe.weight_norm:
+        found["weight_norm"] = sorted({name for cell in model.cells for name in cell.gains})
+    if recipe.layer_norm:
+        found["layer_norm"] = _places(model, Units)
+    if recipe.batch_norm is not None:
+        steps = max((norm.steps_seen for norm in model.modules() if isinstance(norm, Recurrent)), default=0)
+        found["batch_norm"] = {"places": _places(model, Recurrent), "statistics": steps, "momentum": MOMENTUM}
+    if recipe.bptt is not None:
+        # of the longest training sequence: none where it is no longer than a piece
+        found["cuts"] = max(
+            ((task.time - 1) // layer.cut for layer in model.layers if isinstance(layer, Layer) and layer.cut),
+            default=0,
+        )
+    if model.residual:
+        found["residual"] = len(model.layers) - 1  # layers that are passed by
+    return found
+
+
+def _places(model: Network, kind: type[Units] | type[Recurrent]) -> list[str]:
+    """What is normalised, of the input's part of the gates, the state's part and the memory."""
+    places = ("input_norm", "recurrent_norm", "cell_norm")
+    return [place for place in places if any(isinstance(getattr(cell, place), kind) for cell in model.cells)]
+
+
+def decays(model: Network, task: Task, spec: RunSpec) -> str:
+    """How weights shrink where the loss has no gradient: coupled (in the gradient), decoupled (beside it), or both.
+
+    Each is one update of a copy, by an optimizer of its own, with a loss of 0.
+    """
+    asked = Stabilisation(l2=spec.stabilisation.l2, decay=spec.stabilisation.decay)
+    flat: Any = SimpleNamespace(loss=lambda out, batch: 0 * out.sum())
+    batch = next(task.train.ordered(2)).to(next(model.parameters()).device)
+
+    def tried(recipe: Stabilisation) -> Network:
+        other = copy.deepcopy(model).train()
+        other.penalised = False
+        optimizer = build(spec.optimizer, other.parameters(), other.hidden)
+        update(other, flat, recipe, optimizer, batch, None, Clipping(recipe))
+        return other
+
+    with _aside(model):
+        coupled = any(bool(w.grad.any()) for w in tried(asked).matrices if w.grad is not None)
+        moved = tried(replace(asked, l2=0.0))
+    decoupled = any(not torch.equal(w, then) for w, then in zip(moved.matrices, model.matrices, strict=True))
+    return " and ".join(name for name, found in (("coupled", coupled), ("decoupled", decoupled)) if found) or "none"
+
+
 def trained(result: Fit, spec: RunSpec) -> Facts:
-    """What training counted."""
+    """What training counted, however it ended."""
     recipe, steps = spec.stabilisation, max(result.steps, 1)
     found: Facts = {"clipped": _round(result.clipped / steps)}
     if result.rates:
@@ -118,26 +233,23 @@ def trained(result: Fit, spec: RunSpec) -> Facts:
         found["early_stop"] = {"updates_saved": result.saved, "restored": result.restored}
     if recipe.ema is not None or recipe.swa is not None or spec.optimizer.nonmono is not None:
         found["averaged_from"] = result.averaged_from
-    if recipe.l2 or recipe.decay or spec.optimizer.decay:
-        kinds = [
-            name for name, used in (("coupled", recipe.l2), ("decoupled", recipe.decay or spec.optimizer.decay)) if used
-        ]
-        found["decay"] = " and ".join(kinds)
+    if recipe.gradient_noise:
+        found["gradient_noise"] = {"first": _noise(recipe, 1), "last": _noise(recipe, steps)}
     return found
 
 
-def shape(model: Network, architecture: Architecture, recipe: Stabilisation) -> Facts:
-    """What the network is made of, where the recipe asks for something else than usual."""
-    found: Facts = {}
-    if recipe.activation != "tanh":
-        found["activation"] = sorted({cell.activation for cell in model.cells})
-    if recipe.tied and model.embed is not None:
-        found["tied"] = model.head.weight is model.embed.weight
-    if recipe.bptt is not None:
-        found["bptt"] = recipe.bptt
-    if architecture.residual:
-        found["residual"] = True
-    return found
+def _noise(recipe: Stabilisation, step: int) -> float:
+    """The standard deviation of what is added to a gradient of zeros at this update."""
+    weight = torch.nn.Parameter(torch.zeros(4_096))
+    weight.grad = torch.zeros_like(weight)
+    with torch.random.fork_rng(devices=[]):
+        add_to_gradients([weight], recipe.gradient_noise, step)
+    return _round(float(weight.grad.std()))
+
+
+def _nothing(name: str) -> Callable[[Facts, Stabilisation], bool]:
+    """Whether an entry that is there says that nothing was done."""
+    return lambda facts, _: name in facts and not facts[name]
 
 
 IDLE: Mapping[str, Callable[[Facts, Stabilisation], bool]] = {
@@ -147,8 +259,20 @@ IDLE: Mapping[str, Callable[[Facts, Stabilisation], bool]] = {
     "averaging": lambda f, r: "averaged_from" in f and f["averaged_from"] is None,
     "early stopping": lambda f, r: f.get("early_stop") == {"updates_saved": 0, "restored": False},
     "dropout": lambda f, r: "dropout" in f and f["dropout"]["share"] == 0,
-    "zoneout": lambda f, r: bool(r.zoneout) and f.get("zoneout", 0) == 0,
-    "weight drop": lambda f, r: bool(r.weight_drop) and f.get("weights_dropped", 0) == 0,
+    "decay": lambda f, r: f.get("decay") == "none",
+    "batch normalisation": lambda f, r: "batch_norm" in f and f["batch_norm"]["statistics"] == 0,
+    "layer normalisation": _nothing("layer_norm"),
+    "weight normalisation": _nothing("weight_norm"),
+    "truncation": _nothing("cuts"),
+    "tied weights": _nothing("tied"),
+    "embedding dropout": _nothing("symbols_dropped"),
+    "recurrent dropout": _nothing("candidates_dropped"),
+    "zoneout": lambda f, r: not any(f.get(name, not getattr(r, name)) for name in ("zoneout", "zoneout_memory")),
+    "weight drop": _nothing("weights_dropped"),
+    "weight noise": _nothing("weight_noise"),
+    "masks on spectrograms": _nothing("masked"),
+    "noise and scale": _nothing("input_change"),
+    "penalty": _nothing("added_loss"),
 }
 """When a technique that was asked for did nothing."""
 
@@ -156,7 +280,9 @@ IDLE: Mapping[str, Callable[[Facts, Stabilisation], bool]] = {
 def certificate(model: Network, task: Task, spec: RunSpec, start: Facts, result: Fit) -> Facts:
     """Everything that can be said of a run that ended: `start` is what built() said before training."""
     recipe = spec.stabilisation
-    found = start | shape(model, spec.architecture, recipe) | observed(model, task, recipe) | trained(result, spec)
+    found = start | shape(model, task, recipe) | observed(model, task, recipe) | trained(result, spec)
+    if recipe.l2 or recipe.decay or spec.optimizer.decay:
+        found["decay"] = decays(model, task, spec)
     idle = [name for name, did_nothing in IDLE.items() if did_nothing(found, recipe)]
     return found | ({"idle": idle} if idle else {})
 

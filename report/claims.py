@@ -44,6 +44,13 @@ class Claim:
     axis: str
     techniques: tuple[str, ...]
     measures: tuple[str, ...]
+    against: str = ""  # what they are compared with, where it is not AGAINST
+    on: str = ""  # the architecture that both sides have, where it is not the baseline's
+
+    @property
+    def other(self) -> str:
+        """What the techniques are compared with."""
+        return self.against or AGAINST[self.axis]
 
 
 def _column(name: str) -> Callable[[Board, Group, pd.DataFrame], Numbers]:
@@ -108,7 +115,7 @@ def _two_percent(base: float, unit: str) -> float:
 
 MEASURES: dict[str, Measure] = {
     "half-life": Measure("half-life, octaves", "higher", _log_half_life, lambda base, unit: 0.2),
-    "gap": Measure("generalisation gap", "lower", _column("gap"), lambda base, unit: 0.1 * abs(base)),
+    "gap": Measure("gap of the scored weights", "lower", _column("gap_scored"), lambda base, unit: 0.1 * abs(base)),
     "score": Measure("test score", "metric", _column("score"), margin_of),
     "steps": Measure("updates to target", "lower", _steps, _two_percent, failures=True),
     "seconds": Measure("seconds to target", "lower", _seconds, _two_percent, failures=True),
@@ -121,11 +128,17 @@ _VANISHING = ("half-life", "longest", "score")
 CLAIMS: tuple[Claim, ...] = (
     Claim("clip-vanishing", "Gradient clipping relieves vanishing gradients", "stabilisation",
           ("clip", "clip-value", "clip-1"), ("half-life", "longest")),
+    Claim("clip-vanishing-rnn", "Gradient clipping relieves vanishing gradients", "stabilisation",
+          ("clip", "clip-1"), ("half-life", "longest"), on="rnn"),
     Claim("clip-exploding", "Gradient clipping bounds exploding gradients", "stabilisation",
           ("clip", "clip-value", "clip-1"), ("finished",)),
     Claim("batch-norm", "Batch normalisation relieves vanishing gradients", "stabilisation",
           ("batch-norm", "recurrent-bn"), _VANISHING),
+    Claim("batch-norm-rnn", "Batch normalisation relieves vanishing gradients", "stabilisation",
+          ("batch-norm",), _VANISHING, on="rnn"),
     Claim("relu", "ReLU relieves vanishing gradients", "stabilisation", ("relu", "leaky-relu"), _VANISHING),
+    Claim("relu-rnn", "ReLU relieves vanishing gradients", "stabilisation", ("relu",), _VANISHING, on="rnn"),
+    Claim("irnn", "ReLU relieves vanishing gradients", "architecture", ("irnn",), _VANISHING, against="rnn"),
     Claim("dropout", "Dropout reduces overfitting and improves the test score", "stabilisation",
           ("dropout", "variational"), ("gap", "score")),
     Claim("l2", "L2 regularisation reduces overfitting and improves the test score", "stabilisation",

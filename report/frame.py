@@ -30,6 +30,7 @@ averaged, though they stand in one table. See RUNS: origin.)"""
 RUNS = (
     *("id", "configuration", *GROUP, "metric", "better", "unit", "architecture", "stabilisation", "optimizer", "seed"),
     *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
+    *("gap_scored", "clipped"),
     *("cpu", "cuda", "machine", "origin", "idle", "alarm"),
 )
 TRIALS = (
@@ -206,6 +207,8 @@ def _run(row: Row) -> Row:
         "width": number(row.get("width")),
         "backend": clean(row.get("backend") or ""),
         "gap": number(gap.get("gap")),
+        "gap_scored": _gap_scored(row),
+        "clipped": number(probes.get("clipped")),
         "probed": "half_life" in end,
         "half_start": _half_life(start),
         "half_end": _half_life(end),
@@ -253,9 +256,16 @@ def _facts(row: Row) -> Row:
     }
 
 
+def _gap_scored(row: Row) -> float:
+    """Validation less training loss of the weights that were scored: the last ones, or those that were restored."""
+    metrics = mapping(row.get("metrics"))
+    valid, train = (number(mapping(metrics.get(split)).get("loss")) for split in ("valid", "train"))
+    return valid - train
+
+
 def _half_life(probe: Mapping[str, Any]) -> float:
-    """Steps; infinite where the gradient was measured and does not decay."""
-    if "half_life" not in probe:
+    """Steps; infinite where the gradient was measured and does not decay, NaN where it could not be told from zero."""
+    if "half_life" not in probe or ("rate" in probe and probe["rate"] is None):
         return math.nan
     return math.inf if probe["half_life"] is None else number(probe["half_life"])
 

@@ -151,10 +151,16 @@ def ordered(tasks: Sequence[str], better: Triple, worse: Triple) -> Callable[[pd
                 signs.append((first - second) // len(ours) if abs(first - second) == len(ours) else 0)
                 told.append(f"{task}: {first} against {second} of {len(ours)} finished")
         if not signs:
-            return _few(most)
+            apart = not most and any(all(_alone(runs, task, better, worse)) for task in tasks)
+            return Outcome("never both on one machine" if apart else "", most, None)
         return Outcome("; ".join(told), most, max(signs) > 0 and min(signs) >= 0)
 
     return decide
+
+
+def _alone(runs: pd.DataFrame, task: str, *techniques: Triple) -> list[Scores]:
+    """The scores of each technique by itself, wherever it ran."""
+    return [scores(runs, task, technique)[0] for technique in techniques]
 
 
 def near(task: str, technique: Triple, value: float, share: float) -> Callable[[pd.DataFrame], Outcome]:
@@ -190,6 +196,12 @@ def _informer() -> list[Row]:
                     "our LSTM at most the published one: a weak model, so an upper bound",
                 )
             )
+    task = "series/etth1/24"
+    value = PUBLISHED[task]["LSTnet (Zhou et al. 2021)"]
+    found.append(
+        Row("ETTh1 multivariate, 24 steps, MSE", f"LSTnet {value:.3f}", _ZHOU, "ledger", within(task, _PLAIN, value),
+            "our LSTM at most LSTnet as they report it")
+    )  # fmt: skip
     task = "series/etth1-univariate/24"
     value = PUBLISHED[task]["DeepAR (Zhou et al. 2021)"]
     found.append(
@@ -199,6 +211,7 @@ def _informer() -> list[Row]:
     return found
 
 
+_KARPATHY = "Karpathy, Johnson & Fei-Fei 2015, arXiv:1506.02078"
 _FSDD = ("bilstm", "clip", "adam")
 _BASE, _BN, _ZONE = (("lstm", recipe, "adam") for recipe in ("none", "recurrent-bn", "zoneout"))
 _LANGUAGE = ("language/warandpeace", "language/wikitext2")
@@ -206,13 +219,14 @@ _HELD = tuple(f"speech/fsdd-speakers/{name}" for name in ("george", "jackson", "
 
 
 def _speakers(runs: pd.DataFrame) -> Outcome:
-    """The mean over the six speakers held out; each is a task of its own."""
-    found = [_values(runs, task, _FSDD) for task in _HELD]
+    """The mean over the six speakers held out, each a task of its own, and our mean on the split that shares them."""
+    found = [_values(runs, task, _FSDD) for task in ("speech/fsdd", *_HELD)]
     if min(map(len, found)) < SEEDS:
-        return _few(sum(map(len, found)))
-    means = [sum(one) / len(one) for one in found]
-    ours = f"{shown(sum(means) / len(means))}, from {shown(min(means))} to {shown(max(means))} by speaker"
-    return Outcome(ours, sum(map(len, found)), sum(means) / len(means) < 97.33 and min(means) > 100 / 10)
+        return _few(sum(map(len, found[1:])))
+    official, *means = (sum(one) / len(one) for one in found)
+    mean = sum(means) / len(means)
+    ours = f"{shown(mean)}, from {shown(min(means))} to {shown(max(means))} by speaker; official {shown(official)}"
+    return Outcome(ours, sum(map(len, found[1:])), min(means) > 100 / 10 and mean < official)
 
 
 LEDGER: tuple[Row, ...] = (
@@ -231,7 +245,7 @@ LEDGER: tuple[Row, ...] = (
         "dataset card",
         "ledger",
         _speakers,
-        "above chance for every speaker and below the split that shares speakers",
+        "above chance for every speaker and, on average, below ours on the split that shares speakers",
     ),
     Row(
         "Adding problem, T = 150: LSTM",
@@ -282,6 +296,24 @@ LEDGER: tuple[Row, ...] = (
         "ledger",
         ordered(("memory/adding/500",), ("lstm", "clip-1+chrono", "adam-middle"), ("lstm", "clip-1", "adam-middle")),
         "the interval of the paired difference is above zero",
+    ),
+    Row(
+        "Characters of War and Peace, bits",
+        f"{1.077 / math.log(2):.3f} (1.077 nats, the best of their networks)",
+        _KARPATHY,
+        "plain",
+        within("language/warandpeace", ("lstm", "clip", "adam"), 1.077 / math.log(2)),
+        "at most theirs",
+        "one layer of 360,000 parameters and 6,000 updates; theirs is the best of many cells, depths and sizes",
+    ),
+    Row(
+        "Characters of War and Peace: LSTM against tanh RNN (ordering, reduced scale)",
+        "LSTM better",
+        _KARPATHY,
+        "small",
+        ordered(("language/warandpeace",), _BASE, ("rnn", "none", "adam")),
+        "the interval of the paired difference is above zero",
+        "600 updates of a small network at one rate: the simple network learns as much so early",
     ),
     Row(
         "Recurrent batch norm against LSTM (ordering, reduced scale)",

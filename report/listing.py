@@ -14,7 +14,6 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from report.board import board_of
-from report.claims import AGAINST
 from report.comparison import SEEDS
 from report.files import write
 from report.frame import chosen
@@ -31,7 +30,7 @@ RULES = (
     f"{SUPPORTED}: the whole interval is on the side of the claim; {OPPOSITE}: on the other side; {NOT}: shown to be "
     f"smaller than a margin that matters; {OPEN}: these seeds cannot tell, which is no evidence that there is nothing.",
     "Each verdict stands alone: where nothing is true, one in twenty is still supported or opposite. ms/step is over "
-    "that of what the technique is compared with. The rules are in docs/claims.md.",
+    "that of what the technique is compared with, × nn.LSTM over torch's layer. The rules are in docs/claims.md.",
 )
 NOTHING = f"No claim can be decided: each needs its technique and what it is compared with, on {SEEDS} shared seeds."
 
@@ -82,7 +81,8 @@ def claims_summary(found: Sequence[Finding]) -> Table:
     return _table(("claim", "technique", "measured by", *(f"{name}, tasks" for name in VERDICTS)), lines, 3)
 
 
-HEADS = ("claim", "technique", "measured by", "task", "verdict", "effect (+ supports)", "pairs", "ms/step", "remarks")
+COSTS = ("ms/step", "× nn.LSTM")
+HEADS = ("claim", "technique", "measured by", "task", "verdict", "effect (+ supports)", "pairs", *COSTS, "remarks")
 
 
 def claims_table(found: Sequence[Finding]) -> Table:
@@ -96,7 +96,8 @@ def claims_table(found: Sequence[Finding]) -> Table:
             one.verdict,
             _effect(one),
             str(one.n),
-            _cost(one),
+            _cost(one.cost),
+            _cost(one.ratio),
             one.why,
         )
         for one in found
@@ -105,15 +106,16 @@ def claims_table(found: Sequence[Finding]) -> Table:
 
 
 def _versus(one: Finding) -> str:
-    return f"{one.technique} vs {AGAINST[one.claim.axis]}"
+    on = f"{one.claim.on} with " if one.claim.on else ""
+    return f"{on}{one.technique} vs {one.claim.other}"
 
 
 def _effect(one: Finding) -> str:
     return signed(one.effect) + ("" if math.isnan(one.half) else f" ± {shown(one.half, 2)}")
 
 
-def _cost(one: Finding) -> str:
-    return "" if math.isnan(one.cost) else f"{shown(one.cost, 3)}×"
+def _cost(value: float) -> str:
+    return "" if math.isnan(value) else f"{shown(value, 3)}×"
 
 
 LEDGER_HEADS = ("what", "published", "ours", "n", "verdict", "counts as reached", "remarks", "source", "matrix")
@@ -162,11 +164,11 @@ def claims_csv(found: Iterable[tuple[str, Sequence[Finding]]]) -> str:
     """Every finding of every matrix with unrounded numbers; an absent number is an empty cell."""
     heads = ("matrix", "claim", "sentence", "technique", "against", "measure", "task", "verdict", "effect", "half")
     return _csv(
-        (*heads, "pairs", "cost", "remarks"),
+        (*heads, "pairs", "cost", "over_nn_lstm", "remarks"),
         (
             (
-                *(matrix, one.claim.key, one.claim.sentence, one.technique, AGAINST[one.claim.axis], one.measure),
-                *(one.task, one.verdict, one.effect, one.half, one.n, one.cost, one.why),
+                *(matrix, one.claim.key, one.claim.sentence, one.technique, one.claim.other, one.measure),
+                *(one.task, one.verdict, one.effect, one.half, one.n, one.cost, one.ratio, one.why),
             )
             for matrix, mine in found
             for one in mine
@@ -196,7 +198,8 @@ def claims_terminal(matrix: str, found: Sequence[Finding], width: int) -> str:
     if not decidable(found):
         return _printed(width, lambda console: console.print(Text(f"{matrix}: {NOTHING}")))
 
-    shown_heads = [place for place in range(3, len(HEADS)) if width >= 100 or HEADS[place] != "ms/step"]
+    left_out = () if width >= 100 else COSTS
+    shown_heads = [place for place in range(3, len(HEADS)) if HEADS[place] not in left_out]
 
     def show(console: Console) -> None:
         console.print(Text(f"Claims on {matrix}: on how many tasks each is supported"))
@@ -240,7 +243,7 @@ def _columns(table: Table, kept: Iterable[int]) -> Table:
     return Table(pick(table.heads), tuple(table.texts[place] for place in full), lines)
 
 
-WHOLE = (*HEADS[3:8], "n")
+WHOLE = (*HEADS[3:9], "n")
 """Columns of a terminal that are never broken."""
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from report.board import Board
-from report.claims import AGAINST, BROKEN, CLAIMS, MEASURES, Claim, Measure, arrivals, ms_of, row_of
+from report.claims import BROKEN, CLAIMS, MEASURES, Claim, Measure, arrivals, ms_of, row_of
 from report.comparison import ALPHA, SEEDS, Paired, paired, shared, tost
 from report.frame import GROUP
 from report.groups import AXES, Group, Triple
-from report.stats import shown
+from report.stats import shown, t_interval
 from tasks.cards import TASKS
 
 SUPPORTED, OPPOSITE, NOT, OPEN = "supported", "opposite", "not supported", "not separated"
@@ -41,6 +41,7 @@ class Finding:
     n: int
     why: str  # what stands in the way of a verdict; "" for nothing
     cost: float  # ms a step over that of the other side; NaN where one was not timed
+    ratio: float = math.nan  # ms a step over that of nn.LSTM of the same shape
 
     @property
     def decidable(self) -> bool:
@@ -55,8 +56,9 @@ def findings(board: Board) -> list[Finding]:
     runs = Runs(board)
     found: list[Finding] = []
     for claim in CLAIMS:
+        base = _with(board.baseline, "architecture", claim.on) if claim.on else board.baseline
         for technique in claim.techniques:
-            triples = [_with(board.baseline, claim.axis, name) for name in (technique, AGAINST[claim.axis])]
+            triples = [_with(base, claim.axis, name) for name in (technique, claim.other)]
             pairs = [(group, pair) for group in board.groups if (pair := runs.pair(group, triples)) is not None]
             for name in claim.measures:
                 if MEASURES[name].whole:
@@ -112,12 +114,17 @@ def _one(board: Board, claim: Claim, technique: str, measure: Measure, group: Gr
     if measure is MEASURES["seconds"]:  # one clock for both: who takes longer a step is not watched for longer
         a, b = ([min(value, group.horizon * min(ms) / 1000) for value in side] for side in (a, b))
     one = _judged(claim, technique, measure, group.label, a, b, better, group.unit, ms[0] / ms[1])
+    one = replace(one, ratio=float(row_of(board, group, sides[0]).get("ratio", math.nan)))
+    if measure is MEASURES["gap"] and one.n >= SEEDS and not _above_zero(b):
+        one = _also(one, f"{claim.other} has no gap to reduce", verdict=OPEN)
     if measure is MEASURES["score"] and row_of(board, group, sides[1])["below"]:
         one = _also(one, "below naive without it")
     if measure in (MEASURES["steps"], MEASURES["seconds"]) and one.n:
         one = _with_censored(one, board, group, *sides)
     if measure is MEASURES["finished"] and one.n and min(a + b) == 1:
         one = replace(one, verdict=OPEN, why="no run failed: nothing to bound")
+    if measure is MEASURES["finished"] and sides[0]["clipped"].notna().any():
+        one = _also(one, f"{100 * sides[0]['clipped'].mean():.0f} % of updates clipped")
     return _with_failures(one, measure, *sides)
 
 
@@ -129,6 +136,12 @@ def _judged(
     margin = measure.margin(float(np.mean(theirs)), unit) if theirs else math.nan
     said, why = verdict(found, margin)
     return Finding(claim, technique, measure.name, task, said, found.gain, found.half, found.n, why, cost)
+
+
+def _above_zero(values: list[float]) -> bool:
+    """Whether the whole 95 % t interval of their mean is above zero."""
+    mean, half = t_interval(values)
+    return mean - half > 0
 
 
 def _also(one: Finding, remark: str, **changes: Any) -> Finding:
@@ -149,7 +162,7 @@ def _with_censored(one: Finding, board: Board, group: Group, ours: pd.DataFrame,
 def _told(what: str, counts: list[tuple[int, int]], claim: Claim) -> str:
     """Counts of both sides in a few words."""
     (ours, all_ours), (theirs, all_theirs) = counts
-    return f"{what}: {ours} of {all_ours}, {AGAINST[claim.axis]} {theirs} of {all_theirs}"
+    return f"{what}: {ours} of {all_ours}, {claim.other} {theirs} of {all_theirs}"
 
 
 def _with_failures(one: Finding, measure: Measure, ours: pd.DataFrame, theirs: pd.DataFrame) -> Finding:

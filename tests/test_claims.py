@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import report_records as made
-from report_records import CLIP, DIGITS, GRAMMAR, LSTM, SGD, Record, RunRecord, board_from
+from report_records import CLIP, DIGITS, GRAMMAR, GRU, LSTM, SGD, Record, RunRecord, board_from
 
 import report
 from report import __main__ as command
 from report import listing, readme
-from report.claims import AGAINST, CLAIMS, MEASURES
+from report.claims import CLAIMS, MEASURES
 from report.verdicts import NOT, OPEN, OPPOSITE, SUPPORTED, Finding, findings, longest
 from tasks.cards import TASKS
 
@@ -80,9 +80,61 @@ def test_plus_supports_whichever_way_the_metric_points() -> None:
     short, long = made.probes(-0.5, 0.4), made.probes(-0.25, 0.1)
     one = found([*runs(LSTM, [5, 5.1, 5.3], GRAMMAR), *runs(DROPOUT, [4, 4.2, 4.2], GRAMMAR)], "score", "dropout")
     assert (one.verdict, one.effect > 0) == (SUPPORTED, True)
-    pair = [*runs(LSTM, BASE, probes=short), *runs(RELU, BASE, probes=long), *runs(DROPOUT, BASE, probes=long)]
+    pair = [*runs(LSTM, BASE, probes=short), *runs(RELU, BASE, probes=long)]
     assert found(pair, "half-life", "relu").effect == pytest.approx(1)  # an octave
+    pair = [*runs(LSTM, BASE, metrics=losses(0.4)), *runs(DROPOUT, BASE, metrics=losses(0.1))]
     assert found(pair, "gap", "dropout").effect == pytest.approx(0.3)
+
+
+def losses(gap: float) -> dict[str, dict[str, float]]:
+    """Losses of scored weights with such a gap."""
+    return {"train": {"loss": 0.5}, "valid": {"loss": 0.5 + gap}}
+
+
+def test_early_stopping_is_judged_by_the_weights_it_restores() -> None:
+    """At the best evaluation a run that stops early is the run that does not: only what is scored can differ."""
+    best, early = made.probes(-0.5, 0.1), ("lstm", "early-stop", "adam")
+    last, kept = (
+        [
+            made.run(DIGITS, technique, seed, 80.0 + seed, probes=best, metrics=losses(gap + seed / 100))
+            for seed in range(3)
+        ]
+        for technique, gap in ((LSTM, 0.4), (early, 0.1))
+    )
+    one = found([*last, *kept], "gap", "early-stop")
+    assert (one.verdict, one.effect) == (SUPPORTED, pytest.approx(0.3))
+
+
+@pytest.mark.parametrize("gaps", [(-0.1, -0.2, -0.3), (0.5, -0.5, 0.1)])
+def test_no_gap_to_reduce(gaps: Sequence[float]) -> None:
+    """Where the other side does not overfit for certain, less of it is no support."""
+    base = [made.run(DIGITS, LSTM, seed, 80.0, metrics=losses(gap)) for seed, gap in enumerate(gaps)]
+    mine = [made.run(DIGITS, DROPOUT, seed, 80.0, metrics=losses(gap - 0.1)) for seed, gap in enumerate(gaps)]
+    one = found([*base, *mine], "gap", "dropout")
+    assert (one.verdict, one.why.endswith("none has no gap to reduce")) == (OPEN, True)
+
+
+def test_a_gradient_that_cannot_be_told_from_zero() -> None:
+    """It has no half-life: it is no gradient that does not decay."""
+    gone = {"gradient": {"start": {"rate": None, "half_life": None}, "end": {"rate": None, "half_life": None}}}
+    pair = [*runs(LSTM, BASE, probes=made.probes(-0.5, 0)), *runs(RELU, BASE, probes=gone)]
+    assert found(pair, "half-life", "relu").n == 0
+
+
+def test_the_simple_network_is_its_own_ground() -> None:
+    """ReLU is tried on the simple network too, and IRNN against it; both stand under their own names."""
+    short, long = made.probes(-0.5, 0.4), made.probes(-0.25, 0.1)
+    simple, relu, irnn = (("rnn", "none", "adam"), ("rnn", "relu", "adam"), ("irnn", "none", "adam"))
+    records = [*runs(LSTM, BASE), *runs(RELU, BASE), *runs(GRU, BASE), *runs(SGD, BASE)]  # lstm/none/adam is the centre
+    records += [*runs(simple, BASE, probes=short), *runs(relu, BASE, probes=long), *runs(irnn, BASE, probes=long)]
+    told = listing.claims_csv([("core", findings(board_from(*records)))])
+    rows = [
+        row for row in csv.DictReader(io.StringIO(told)) if row["measure"] == "half-life, octaves" and row["effect"]
+    ]
+    assert [(row["claim"], row["technique"], row["against"], row["effect"]) for row in rows] == [
+        ("relu-rnn", "relu", "none", "1"),
+        ("irnn", "irnn", "rnn", "1"),
+    ]
 
 
 def test_half_lives_are_capped() -> None:
@@ -141,6 +193,8 @@ def test_clipping_bounds_what_would_diverge() -> None:
     assert found([*plain, *lost(clipped)], "finished", "clip").verdict == OPPOSITE
     assert found([*lost(plain), *lost(clipped)], "finished", "clip").verdict == NOT
     assert "nothing to bound" in found([*plain, *clipped], "finished", "clip").why
+    third = [replace(record, probes={"clipped": 1 / 3}) for record in clipped]
+    assert found([*lost(plain), *third], "finished", "clip").why.count("33 % of updates clipped")
     assert found([*lost(plain, "crashed"), *clipped], "finished", "clip").n == 0
 
 
@@ -243,8 +297,8 @@ def test_other_budgets_are_other_findings() -> None:
 def test_what_changes_nothing() -> None:
     """Order, and techniques that no claim speaks of, under whatever name."""
     records: list[Record] = [
-        *runs(LSTM, BASE, probes=made.probes(-0.5, 0.4)),
-        *runs(DROPOUT, [b + 2 + n for b, n in zip(BASE, NOISE, strict=True)], probes=made.probes(-0.4, 0.3)),
+        *runs(LSTM, BASE, probes=made.probes(-0.5, 0.4), metrics=losses(0.4)),
+        *runs(DROPOUT, [b + 2 + n for b, n in zip(BASE, NOISE, strict=True)], metrics=losses(0.3)),
         *runs(L2, [b - n for b, n in zip(BASE, NOISE, strict=True)], probes=made.probes(-0.5, 0.5)),
         *runs(SGD, BASE),
     ]
@@ -269,7 +323,8 @@ def test_the_rules_are_written_down() -> None:
     text = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
     for claim in CLAIMS:
         measures = "; ".join(MEASURES[name].name for name in claim.measures)
-        assert f"| {claim.sentence} | {', '.join(claim.techniques)} | {AGAINST[claim.axis]} | {measures} |" in text
+        sentence = f"{claim.sentence}, on {claim.on}" if claim.on else claim.sentence
+        assert f"| {sentence} | {', '.join(claim.techniques)} | {claim.other} | {measures} |" in text
     assert {measure.name for measure in MEASURES.values()} <= set(re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE))
     assert {SUPPORTED, OPPOSITE, NOT, OPEN} <= set(re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE))
 

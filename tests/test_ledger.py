@@ -96,7 +96,8 @@ def test_machines_and_budgets_are_never_mixed() -> None:
     ours, theirs = runs(GRU, [80, 81, 82, 83]), runs(LSTM, [70, 71.2, 72, 73])
     away = [replace(run, machine=ELSEWHERE) for run in theirs]
     assert ledger.ordered((DIGITS,), GRU, LSTM)(frame(*ours, *theirs)).n == 4
-    assert ledger.ordered((DIGITS,), GRU, LSTM)(frame(*ours, *away)) == Outcome("", 0, None)
+    assert ledger.ordered((DIGITS,), GRU, LSTM)(frame(*ours, *away)) == Outcome("never both on one machine", 0, None)
+    assert ledger.ordered((DIGITS,), GRU, LSTM)(frame(*ours)) == Outcome("", 0, None)
     assert ledger.within(DIGITS, GRU, 1.0)(frame(*ours[:2], *(replace(r, machine=ELSEWHERE) for r in ours[2:]))).n == 2
     other = [replace(run, id=run.id + "x", spec={**run.spec, "budget": {"steps": 7}}) for run in ours[2:]]
     assert ledger.within(DIGITS, GRU, 1.0)(frame(*ours[:2], *other)).n == 2
@@ -153,3 +154,14 @@ def test_the_readme_block(tmp_path: Path) -> None:
     assert "| what | published | ours |" in text.split("<!-- ledger:end -->")[0]
     readme.update(page, results)
     assert page.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(("official", "held", "holds"), [(99, 80, True), (79, 80, False), (99, 9, False)])
+def test_speakers(official: float, held: float, holds: bool) -> None:
+    """A speaker nobody heard is harder than one that was, and better than chance."""
+    technique = ("bilstm", "clip", "adam")
+    records = runs(technique, [official] * 3, "speech/fsdd")
+    for name in ledger._HELD:
+        records += runs(technique, [held] * 3, name)
+    assert ledger._speakers(frame(*records)).holds is holds
+    assert ledger._speakers(frame(*records[:-1])).holds is None
