@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,11 +91,16 @@ def watched(model: Network, task: Task, recipe: Stabilisation) -> Pass:
         raw = [weight.clone() for weight in weights] if recipe.weight_noise else []
         with noisy_weights(weights, recipe.weight_noise):
             out, _ = model(seen.taken)
-            seen.added = float(penalties.loss(model, task, recipe, out, seen.taken) - task.loss(out, seen.taken))
+            if _penalised(recipe):
+                seen.added = float(penalties.loss(model, task, recipe, out, seen.taken) - task.loss(out, seen.taken))
             if raw:
                 moved = torch.cat([(now - then).flatten() for now, then in zip(weights, raw, strict=True)])
                 seen.moved = float(moved.std())
     return seen
+
+
+def _penalised(recipe: Stabilisation) -> bool:
+    return bool(recipe.label_smoothing or recipe.activation_penalty or recipe.temporal_penalty)
 
 
 def _listen(module: Any, name: str, hear: Callable[[Any, Any], None]) -> None:
@@ -121,7 +127,7 @@ def observed(model: Network, task: Task, recipe: Stabilisation) -> Facts:
     if recipe.dropout:
         found["dropout"] = _dropout(*seen.dropped[-1]) if seen.dropped else {"share": 0.0}
     if recipe.embedding_dropout:
-        found["symbols_dropped"] = _share([(rows == 0).all(-1)[_firsts(symbols)] for symbols, rows in seen.rows])
+        found["symbols_dropped"] = _share([_absent(symbols, rows) for symbols, rows in seen.rows])
     if recipe.weight_drop:
         found["weights_dropped"] = _share([matrix == 0 for matrix in seen.matrices])
     if recipe.recurrent_dropout:
@@ -136,7 +142,7 @@ def observed(model: Network, task: Task, recipe: Stabilisation) -> Facts:
         found["masked"] = _round(float((seen.taken.x != seen.given.x).float().mean()))
     if recipe.jitter or recipe.scaling:
         found["input_change"] = _round(float((seen.taken.x - seen.given.x).std()))
-    if recipe.label_smoothing or recipe.activation_penalty or recipe.temporal_penalty:
+    if _penalised(recipe):
         found["added_loss"] = _round(seen.added)
     return found
 
@@ -153,13 +159,10 @@ def _dropout(x: Tensor, out: Tensor) -> Facts:
     }
 
 
-def _firsts(symbols: Tensor) -> tuple[Tensor, ...]:
-    """Where each symbol that occurs does so for the first time."""
-    flat = symbols.flatten()
-    _, inverse = flat.unique(return_inverse=True)
-    places = torch.arange(len(flat), device=flat.device)
-    first = torch.full_like(inverse, len(flat)).scatter_reduce(0, inverse, places, "amin")[: int(inverse.max()) + 1]
-    return torch.unravel_index(first, symbols.shape)
+def _absent(symbols: Tensor, rows: Tensor) -> Tensor:
+    """Of each symbol that occurs, whether its row is zero. rows: (time, batch, feature)."""
+    first = torch.from_numpy(np.unique(symbols.cpu().numpy(), return_index=True)[1])
+    return (rows == 0).all(-1).flatten().cpu()[first]
 
 
 def _share(masks: list[Tensor]) -> float:
@@ -267,7 +270,7 @@ IDLE: Mapping[str, Callable[[Facts, Stabilisation], bool]] = {
     "tied weights": _nothing("tied"),
     "embedding dropout": _nothing("symbols_dropped"),
     "recurrent dropout": _nothing("candidates_dropped"),
-    "zoneout": lambda f, r: not any(f.get(name, not getattr(r, name)) for name in ("zoneout", "zoneout_memory")),
+    "zoneout": lambda f, r: {f[name] for name in ("zoneout", "zoneout_memory") if name in f} == {0.0},
     "weight drop": _nothing("weights_dropped"),
     "weight noise": _nothing("weight_noise"),
     "masks on spectrograms": _nothing("masked"),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from bench import cli, timing
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
@@ -19,6 +19,9 @@ from bench.plan import BadInput, Filters, Plan
 from bench.record import Busy, Store, unfinished
 from bench.spec import Matrix, RunSpec, settings
 from tasks.cards import TASKS
+
+if TYPE_CHECKING:
+    from bench.forecast import Work
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +78,10 @@ def listing(matrix: Matrix, filters: Filters, as_json: bool) -> int:
         "optimizers": {name: settings(value) for name, value in {**OPTIMIZERS, **matrix.optimizers}.items()},
     }
     if as_json:
-        found = {"matrix": matrix.name, "seeds": list(seeds), "configurations": [asdict(names) for names in kept]}
+        found = {
+            **{"matrix": matrix.name, "seeds": list(seeds), "trials": matrix.tune},
+            "configurations": [asdict(names) for names in kept],
+        }
         print(json.dumps({**tables, **found}))
         return cli.OK
     for title, table in tables.items():
@@ -83,6 +89,7 @@ def listing(matrix: Matrix, filters: Filters, as_json: bool) -> int:
         for name, text in table.items():
             print(f"  {name:<28} {text}")
     print(f"\nmatrix {matrix.name}: {len(kept)} configurations x {len(seeds)} seeds = {len(kept) * len(seeds)} runs")
+    print(f"tuned by {matrix.tune} trials each = {len(kept) * matrix.tune} trials first" if matrix.tune else UNTUNED)
     print("combine stabilisations with + (clip+dropout) in a matrix file of your own: docs/matrix-file.md")
     return cli.OK
 
@@ -91,8 +98,9 @@ def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     """Counts, and a forecast from a few measured steps."""
     from bench.forecast import forecast
 
-    trials, rest = left(matrix, todo, cli.store(matrix, options.results), options.retry)
-    seconds = forecast([*trials, *rest], options.data, options.workers) if rest or trials else 0.0
+    work = left(matrix, todo, cli.store(matrix, options.results), options)
+    trials, rest = work.trials, work.scores
+    seconds = forecast(work, options.data, options.workers) if rest or trials else 0.0
     counts = {"runs": len(todo.runs), "finished": len(todo.runs) - len(rest), "skipped": len(todo.skipped)}
     if options.json:
         counts |= {"trials": len(trials), "workers": options.workers, "seconds": round(seconds)}
@@ -102,7 +110,7 @@ def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     print(f"{len(trials)} trials to make before them" if matrix.tune else UNTUNED)
     if todo.skipped:
         print(f"{counts['skipped']} more make no sense and are recorded as skipped")
-    print(f"about {cli.duration(seconds)} with {options.workers} workers, from a short run of each kind")
+    print(f"about {cli.duration(seconds)} with {options.workers} workers, from short runs of a sample")
     print(f"start it: {cli.again(options, 'bench.matrix', '--dry-run')}")
     return cli.OK
 
@@ -110,19 +118,21 @@ def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
 UNTUNED = "not tuned: every technique runs at the tables' values; --tune N gives each N trials first"
 
 
-def left(matrix: Matrix, todo: Plan, store: Store, retry: bool) -> tuple[list[RunSpec], list[RunSpec]]:
-    """The trials and the runs that have no result; a run whose values are not chosen yet stands at the tables' own."""
-    done = store.done()
-    if not matrix.tune:
-        return [], unmade(todo.runs, done, retry)
+def left(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> Work:
+    """What there is still to do; a run whose values are not chosen yet stands at the tables' own."""
+    from bench.forecast import Work
     from bench.tune import missing, tuned
 
-    rows = store.rows()
-    trials = [trial.spec for trial in missing(todo.runs, rows, matrix.tune)]
-    settled = [spec for spec, _ in tuned(todo.runs, rows, matrix.tune)]
-    known = {spec.configuration for spec in settled}
-    unsettled = [spec for spec in todo.runs if spec.configuration not in known]
-    return trials, [*unmade(settled, done, retry), *unsettled]
+    rows, retry = store.rows(), options.retry
+    trials = [trial.spec for trial in missing(todo.runs, rows, matrix.tune)] if matrix.tune else []
+    waiting = {spec.configuration for spec in trials}
+    settled = [spec for spec in todo.runs if spec.configuration not in waiting]
+    if matrix.tune:
+        settled = [spec for spec, _ in tuned(settled, rows, matrix.tune)]
+    unsettled = [spec for spec in todo.runs if spec.configuration in waiting]
+    scores = [*unmade(settled, store.done(), retry), *unsettled]
+    timed = [] if options.no_timing else timing.untimed([*settled, *unsettled], rows)
+    return Work(scores, trials, timed, matrix.pairs)
 
 
 def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
@@ -149,22 +159,24 @@ def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
 
 
 LONG = 300_000
-"""Updates from which on a matrix says how long it will take before it starts: the probes cost a minute or more."""
+"""Updates from which on a matrix says how long it will take before it starts: minutes at least."""
 
 
 def announce(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> None:
     """What is about to happen, and how long it will take if that is long."""
-    if options.json:
-        return
-    trials, rest = left(matrix, todo, store, options.retry)
-    if rest and not matrix.tune:
-        print(UNTUNED, flush=True)
-    if sum(spec.budget.steps for spec in (*trials, *rest)) >= LONG:
-        from bench.forecast import forecast
+    from bench.forecast import MOST, forecast
 
-        seconds = forecast([*trials, *rest], options.data, options.workers)
-        told = f"{len(trials)} trials and {len(rest)} runs: about {cli.duration(seconds)}"
-        print(f"{told} with {options.workers} workers, from a short run of each kind", flush=True)
+    def say(text: str, **facts: object) -> None:
+        print(json.dumps({"event": "message", "text": text, **facts}) if options.json else text, flush=True)
+
+    work = left(matrix, todo, store, options)
+    if work.scores and not matrix.tune:
+        say(UNTUNED)
+    if sum(spec.budget.steps for spec in work.all) >= LONG:
+        say(f"short runs of a sample, to say how long this will take; they take {cli.duration(MOST)} or so at most")
+        seconds = forecast(work, options.data, options.workers)
+        told = f"{len(work.trials)} trials and {len(work.scores)} runs: about {cli.duration(seconds)}"
+        say(f"{told} with {options.workers} workers", seconds=round(seconds))
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -192,11 +204,15 @@ def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) 
     with counted(len(rest), not options.json) as show:
         made = in_processes(trial_one, rest, options.data, options.workers, lambda trial: show(trial.name), lost)
         try:
-            for record in made:
+            for count, record in enumerate(made, 1):
                 if record.status == "skipped":  # no record: its reason may be gone the next time, and the run's says it
                     absent.add(record.configuration)
                 else:
                     store.append(record)
+                if options.json:
+                    print(json.dumps({"event": "trial", "name": record.name, "status": record.status, "done": count}))
+                elif not sys.stdout.isatty() and count % -(-len(rest) // 20) == 0:
+                    print(f"{count} of {len(rest)} trials made", flush=True)
         finally:
             made.close()
     settled = tuned(todo.runs, store.rows(), matrix.tune, absent)

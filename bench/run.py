@@ -137,6 +137,7 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
         cost={"seconds": round(result.seconds, 3), "peak_mib": worker.peak_mib()},
         machine=machine.about() | worker.settings() | _cuda(spec.device),
         probes={"gradient": gradient},
+        certificate=start | certificate.trained(result, spec) | {"guards": held},
     )
     if result.diverged is not None:
         return replace(record, status="diverged", step=result.diverged, reason="loss is not finite")

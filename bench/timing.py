@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.axes import OPTIMIZERS
 from bench.pairs import Step, take
@@ -97,14 +97,19 @@ def time_one(spec: RunSpec, data: Path | None, count: int) -> TimeRecord:
     )
 
 
+def untimed(specs: Iterable[RunSpec], rows: Iterable[dict[str, Any]]) -> list[RunSpec]:
+    """One run of every configuration that has no time yet."""
+    timed = {row["configuration"] for row in rows if row["kind"] == "time"}
+    return list({spec.configuration_id: spec for spec in specs if spec.configuration_id not in timed}.values())
+
+
 def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, as_json: bool) -> None:
     """Time every configuration that has no time yet, one after another in one process, and keep each at once."""
     from bench.execute import pool
     from bench.progress import counted
     from tasks.data import DamagedData, MissingData
 
-    timed = {row["configuration"] for row in store.rows() if row["kind"] == "time"}
-    todo = list({spec.configuration_id: spec for spec in specs if spec.configuration_id not in timed}.values())
+    todo = untimed(specs, store.rows())
     if not todo:
         return
     say = (lambda text: None) if as_json else functools.partial(print, flush=True)
@@ -146,6 +151,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Time the configurations of a matrix on this machine, or the core, and keep the times in the results."""
     from bench import cli, core_timing
+    from bench.tune import tuned
 
     asked = options(arguments)
     if (misplaced := _misplaced(asked)) is not None:
@@ -158,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise cli.BadInput([f"--rounds must be in [1, 100000], got {asked.rounds}"])
         todo = cli.planned(matrix, filters, asked.device)
         with cli.store(matrix, asked.results) as store:
+            if matrix.tune:  # a technique is timed as it is scored, once its trials are there
+                todo.runs = [spec for spec, _ in tuned(todo.runs, store.rows(), matrix.tune)]
             fill(todo.runs, store, asked.data, asked.rounds or matrix.pairs, asked.json)
     except cli.BadInput as error:
         return cli.refuse(error)
@@ -173,7 +181,7 @@ def _misplaced(asked: argparse.Namespace) -> str | None:
     """What is wrong with options that belong to a matrix and to the core at once."""
     from bench import cli
 
-    of_matrix, of_core = (*cli.AXES, "device", "backend", "seeds"), ("row", "workload", "threads")
+    of_matrix, of_core = (*cli.AXES, "device", "backend", "tune", "seeds"), ("row", "workload", "threads")
     given = [f"--{name}" for name in (of_matrix if asked.core else of_core) if getattr(asked, name)]
     if not given:
         return None
