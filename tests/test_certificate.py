@@ -8,12 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from toys import tiny
+from toys import Labels, network, tiny
 
 from bench import run as room
+from bench import train
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
-from bench.certificate import observed
-from bench.spec import Stabilisation
+from bench.cells import Cell
+from bench.certificate import decays, observed, trained
+from bench.dropout import Dropout
+from bench.noise import Noise
+from bench.normalisation import Plain
+from bench.spec import Optimizer, Stabilisation
+from bench.train import Fit
 
 
 def certified(task: str = "series/mackey-glass", **changes: Any) -> dict[str, Any]:
@@ -32,7 +38,13 @@ def test_every_run_says_its_forget_bias_its_clipping_and_its_guards() -> None:
     assert found["clipped"] == 0.0
     assert abs(found["forget_bias"]) < 0.5
     assert found["orthogonality_error"] > 0
-    assert found["guards"] == ["overlap", "scalers", "metric", "causality", "carried"]
+    assert found["guards"] == {
+        "overlap": "ok",
+        "scalers": "ok",
+        "metric": "ok",
+        "causality": "not asked: an output may depend on the whole sequence",
+        "carried": "not asked: no stream: sequences begin without a state",
+    }
     assert found["rate"] == {"first": 0.01, "highest": 0.01, "last": 0.01}
     assert "idle" not in found
 
@@ -71,8 +83,22 @@ def test_the_mask_is_seen_to_be_shared_over_time_or_not(kind: str, mask: str) ->
 
 @pytest.mark.parametrize(("kind", "steps"), [("input", 1), ("recurrent", 32)])
 def test_statistics_are_of_the_whole_or_of_each_step(kind: str, steps: int) -> None:
-    """How many time steps have statistics of their own."""
-    assert recipe(batch_norm=kind)["batch_norm"]["statistics"] == steps
+    """How many time steps have statistics of their own, and what is normalised."""
+    places = ["input_norm", *(["recurrent_norm", "cell_norm"] if kind == "recurrent" else [])]
+    assert recipe(batch_norm=kind)["batch_norm"] == {"places": places, "statistics": steps, "momentum": 0.1}
+
+
+def test_statistics_are_those_that_were_made() -> None:
+    """Far steps that too few sequences reach have none, although there is room for them."""
+    spec = tiny("speech/digits", stabilisation=Stabilisation(batch_norm="recurrent"))
+    task, _ = room.loaded("speech/digits", None)
+    assert 0 < room.run_one(spec).certificate["batch_norm"]["statistics"] < task.time
+
+
+def test_layer_norm_and_weight_norm_say_where() -> None:
+    """Which products are normalised, and which matrices have gains."""
+    assert recipe(layer_norm=True)["layer_norm"] == ["input_norm", "recurrent_norm", "cell_norm"]
+    assert recipe(weight_norm=True)["weight_norm"] == ["weight_hh", "weight_ih"]
 
 
 def test_clipping_is_the_share_of_clipped_updates() -> None:
@@ -101,6 +127,25 @@ def test_decay_is_coupled_or_decoupled() -> None:
     assert recipe(l2=1e-4, decay=0.01)["decay"] == "coupled and decoupled"
     assert certified(optimizer=OPTIMIZERS["adamw"])["decay"] == "decoupled"
     assert "decay" not in recipe()
+
+
+@pytest.mark.parametrize("field", ["l2", "decay"])
+def test_decay_that_never_came_is_idle(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for is not taken for what was done."""
+    monkeypatch.setattr(train, "add_l2", lambda *_: None)
+    monkeypatch.setattr(train, "shrink", lambda *_: None)
+    found = recipe(**{field: 0.01})
+    assert (found["decay"], found["idle"]) == ("none", ["decay"])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_kind_of_decay_is_the_same_under_every_rule(name: str) -> None:
+    """A gradient of zero moves no weight, L2 is coupled and decay decoupled."""
+    rule = replace(OPTIMIZERS[name], decay=0.0)
+    task, model = Labels(), network(Labels())
+    for asked, kind in (({}, "none"), ({"l2": 0.01}, "coupled"), ({"decay": 0.01}, "decoupled")):
+        spec = tiny(stabilisation=Stabilisation(**asked), optimizer=rule)
+        assert decays(model, task, spec) == kind
 
 
 def test_averages_say_when_they_began() -> None:
@@ -138,3 +183,57 @@ def test_watching_moves_nothing() -> None:
     before = torch.get_rng_state()
     observed(model, task, spec.stabilisation)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_noise_and_penalties_leave_what_they_did() -> None:
+    """The deviation of what is added to weights and gradients, and what is added to the loss."""
+    assert recipe(weight_noise=0.075)["weight_noise"] == pytest.approx(0.075, rel=0.1)
+    noise = recipe(gradient_noise=0.01)["gradient_noise"]
+    assert noise["first"] == pytest.approx(0.1, rel=0.05)
+    assert noise["last"] == pytest.approx((0.01 / 10**0.55) ** 0.5, rel=0.05)
+    assert recipe(activation_penalty=2.0, temporal_penalty=1.0)["added_loss"] > 0
+    smoothed = certified("language/grammar", stabilisation=Stabilisation(label_smoothing=0.1))
+    assert smoothed["added_loss"] != 0
+    dropped = certified("language/grammar", stabilisation=Stabilisation(embedding_dropout=0.5))
+    assert dropped["symbols_dropped"] == pytest.approx(0.5, abs=0.25)
+
+
+def test_truncation_says_how_often_it_cuts() -> None:
+    """The windows have 32 steps: two pieces of 16, and a piece of 500 that is never full."""
+    assert recipe(bptt=16)["cuts"] == 1
+    longer = recipe(bptt=500)
+    assert (longer["cuts"], longer["idle"]) == (0, ["truncation"])
+
+
+DEAF = {
+    "dropout": (Dropout, "forward", lambda self, x: x),
+    "variational": (Dropout, "forward", lambda self, x: x),
+    "embedding-dropout": (Dropout, "embedded", lambda self, embed, x: embed(x)),
+    "recurrent-dropout": (Cell, "noise", lambda self, time, like: Noise(keep=(None,) * self.states)),
+    "zoneout": (Cell, "noise", lambda self, time, like: Noise(keep=(None,) * self.states)),
+    "weight-drop": (Cell, "recurrent_weight", lambda self: self.weight("weight_hh")),
+    "layer-norm": (Cell, "_norms", lambda self, time: (Plain(), Plain(), Plain())),
+    "batch-norm": (Cell, "_norms", lambda self, time: (Plain(), Plain(), Plain())),
+    "weight-norm": (Cell, "_normed", lambda self: []),
+}
+"""Techniques, each with a network that does not listen to it."""
+
+
+@pytest.mark.parametrize("name", DEAF)
+def test_a_technique_that_nobody_reads_is_idle(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was asked for, the network did without, and the record says so."""
+    monkeypatch.setattr(*DEAF[name])
+    found = certified("language/grammar", stabilisation=STABILISATIONS[name])
+    assert len(found["idle"]) == 1
+    monkeypatch.undo()
+    assert "idle" not in certified("language/grammar", stabilisation=STABILISATIONS[name])
+
+
+def test_a_run_that_diverged_has_what_can_be_said_of_it() -> None:
+    """How its gates began, how often it was clipped, and its guards."""
+    found = Fit(steps=4, clipped=3, diverged=5, rates=[0.1, 0.1, 0.1])
+    record = room.run_one(tiny(optimizer=Optimizer("sgd", lr=10.0), stabilisation=Stabilisation(activation="relu")))
+    if record.status == "ok":
+        pytest.fail("this one was meant to diverge")
+    assert {"forget_bias", "clipped", "rate", "guards"} <= set(record.certificate)
+    assert trained(found, tiny())["clipped"] == 0.75
