@@ -6,33 +6,23 @@ of the baseline under another name, and the report says so.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench import penalties
-from bench.augment import augmented
 from bench.cells import Cell
-from bench.clipping import Clipping
-from bench.dropout import Dropout
 from bench.network import Layer, Network
-from bench.noise import Noise, add_to_gradients, noisy_weights
+from bench.noise import add_to_gradients
 from bench.normalisation import MOMENTUM, Recurrent, Units
-from bench.optimizers import build
 from bench.spec import RunSpec, Stabilisation
-from bench.train import Fit, update
-from tasks.base import Batch, Task
+from bench.train import Fit
+from bench.watched import decays, penalised, watched
+from tasks.base import Task
 
 Facts = dict[str, Any]
-SEQUENCES = 16
-"""Training sequences of the pass in which masks are watched."""
 
 
 def built(model: Network) -> Facts:
@@ -60,67 +50,6 @@ def _orthogonality(cell: Cell) -> float | None:
     return float(f"{max(float((w.t() @ w - one).abs().max()) for w in blocks):.3g}")
 
 
-@dataclass
-class Pass:
-    """What could be seen of one training pass."""
-
-    given: Batch
-    taken: Batch  # after augmentation
-    added: float = 0.0  # what the recipe added to the task's loss
-    moved: float = 0.0  # standard deviation of what was added to the weights
-    dropped: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # before and after dropout, (time, batch, ...)
-    rows: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # symbols, and what the embedding made of them
-    noises: list[Noise] = field(default_factory=list)  # one a direction and layer
-    matrices: list[Tensor] = field(default_factory=list)  # the recurrent ones as they were computed with
-
-
-def watched(model: Network, task: Task, recipe: Stabilisation) -> Pass:
-    """One training pass of a copy; no generator and no weight is moved."""
-    model = copy.deepcopy(model).train()
-    batch = next(task.train.ordered(SEQUENCES)).to(next(model.parameters()).device)
-    with _aside(model), torch.no_grad():
-        seen = Pass(batch, augmented(batch, recipe))
-        for module in model.modules():
-            if isinstance(module, Dropout):
-                module.register_forward_hook(lambda _, inputs, out: seen.dropped.append((inputs[0], out)))
-                _listen(module, "embedded", lambda inputs, out: seen.rows.append((inputs[1], out)))
-            elif isinstance(module, Cell):
-                _listen(module, "noise", lambda _, out: seen.noises.append(out))
-                _listen(module, "recurrent_weight", lambda _, out: seen.matrices.append(out))
-        weights = list(model.parameters())
-        raw = [weight.clone() for weight in weights] if recipe.weight_noise else []
-        with noisy_weights(weights, recipe.weight_noise):
-            out, _ = model(seen.taken)
-            if _penalised(recipe):
-                seen.added = float(penalties.loss(model, task, recipe, out, seen.taken) - task.loss(out, seen.taken))
-            if raw:
-                moved = torch.cat([(now - then).flatten() for now, then in zip(weights, raw, strict=True)])
-                seen.moved = float(moved.std())
-    return seen
-
-
-def _penalised(recipe: Stabilisation) -> bool:
-    return bool(recipe.label_smoothing or recipe.activation_penalty or recipe.temporal_penalty)
-
-
-def _listen(module: Any, name: str, hear: Callable[[Any, Any], None]) -> None:
-    """Have `hear(arguments, result)` called whenever this method is."""
-    method = getattr(module, name)
-
-    def heard(*arguments: Any) -> Any:
-        result = method(*arguments)
-        hear(arguments, result)
-        return result
-
-    setattr(module, name, heard)
-
-
-def _aside(model: Network) -> AbstractContextManager[None]:
-    """Within it torch's global generators may be drawn from: they stand afterwards where they stood."""
-    device = next(model.parameters()).device
-    return torch.random.fork_rng(devices=[] if device.type == "cpu" else [device], device_type="cuda")
-
-
 def observed(model: Network, task: Task, recipe: Stabilisation) -> Facts:
     """Masks and shares of one training pass, of what the recipe asks for; 0 where nothing of the kind was seen."""
     seen, found = watched(model, task, recipe), dict[str, Any]()
@@ -142,7 +71,7 @@ def observed(model: Network, task: Task, recipe: Stabilisation) -> Facts:
         found["masked"] = _round(float((seen.taken.x != seen.given.x).float().mean()))
     if recipe.jitter or recipe.scaling:
         found["input_change"] = _round(float((seen.taken.x - seen.given.x).std()))
-    if _penalised(recipe):
+    if penalised(recipe):
         found["added_loss"] = _round(seen.added)
     return found
 
@@ -199,29 +128,6 @@ def _places(model: Network, kind: type[Units] | type[Recurrent]) -> list[str]:
     """What is normalised, of the input's part of the gates, the state's part and the memory."""
     places = ("input_norm", "recurrent_norm", "cell_norm")
     return [place for place in places if any(isinstance(getattr(cell, place), kind) for cell in model.cells)]
-
-
-def decays(model: Network, task: Task, spec: RunSpec) -> str:
-    """How weights shrink where the loss has no gradient: coupled (in the gradient), decoupled (beside it), or both.
-
-    Each is one update of a copy, by an optimizer of its own, with a loss of 0.
-    """
-    asked = Stabilisation(l2=spec.stabilisation.l2, decay=spec.stabilisation.decay)
-    flat: Any = SimpleNamespace(loss=lambda out, batch: 0 * out.sum())
-    batch = next(task.train.ordered(2)).to(next(model.parameters()).device)
-
-    def tried(recipe: Stabilisation) -> Network:
-        other = copy.deepcopy(model).train()
-        other.penalised = False
-        optimizer = build(spec.optimizer, other.parameters(), other.hidden)
-        update(other, flat, recipe, optimizer, batch, None, Clipping(recipe))
-        return other
-
-    with _aside(model):
-        coupled = any(bool(w.grad.any()) for w in tried(asked).matrices if w.grad is not None)
-        moved = tried(replace(asked, l2=0.0))
-    decoupled = any(not torch.equal(w, then) for w, then in zip(moved.matrices, model.matrices, strict=True))
-    return " and ".join(name for name, found in (("coupled", coupled), ("decoupled", decoupled)) if found) or "none"
 
 
 def trained(result: Fit, spec: RunSpec) -> Facts:

@@ -14,12 +14,13 @@ from bench import run as room
 from bench import train
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
 from bench.cells import Cell
-from bench.certificate import decays, observed, trained
+from bench.certificate import observed, trained
 from bench.dropout import Dropout
 from bench.noise import Noise
 from bench.normalisation import Plain
 from bench.spec import Optimizer, Stabilisation
 from bench.train import Fit
+from bench.watched import decays
 
 
 def certified(task: str = "series/mackey-glass", **changes: Any) -> dict[str, Any]:
@@ -176,13 +177,16 @@ def test_activation_and_augmentation() -> None:
 
 
 def test_watching_moves_nothing() -> None:
-    """The generator stands where it stood."""
-    spec = tiny(stabilisation=STABILISATIONS["dropout"])
+    """The generator stands where it stood, and so does every weight and statistic."""
+    recipe = Stabilisation(dropout=0.5, weight_noise=0.1, zoneout=0.1, batch_norm="input", l2=0.01, decay=0.01)
+    spec = tiny(stabilisation=recipe)
     task, _ = room.loaded("series/mackey-glass", None)
     model = room.network(spec, task)
-    before = torch.get_rng_state()
-    observed(model, task, spec.stabilisation)
-    assert torch.equal(torch.get_rng_state(), before)
+    random, weights = torch.get_rng_state(), room.weights_sha256(model)
+    observed(model, task, recipe)
+    assert decays(model, task, spec) == "coupled and decoupled"
+    assert torch.equal(torch.get_rng_state(), random)
+    assert room.weights_sha256(model) == weights
 
 
 def test_noise_and_penalties_leave_what_they_did() -> None:
