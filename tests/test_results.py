@@ -18,7 +18,7 @@ from tasks.cards import TASKS
 from tasks.published import PUBLISHED
 
 ROOT = Path(__file__).parents[1]
-COMMITTED = ("small", "plain", "ledger", "memory")
+COMMITTED = ("small", "plain", "ledger", "memory", "overfitting")
 TIMED = ("small", "plain")
 
 
