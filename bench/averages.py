@@ -61,6 +61,14 @@ def build(recipe: Stabilisation, rule: Optimizer, steps: int) -> Average | None:
     return Average(None, None, rule.nonmono) if rule.nonmono is not None else None
 
 
+def settle(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None) -> None:
+    """Leave the model with the weights that are scored: training is over."""
+    if hasattr(optimizer, "eval"):
+        optimizer.eval()
+    if average is not None and average.count:
+        model.load_state_dict(average.values)
+
+
 @contextmanager
 def scored(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None) -> Iterator[None]:
     """The model with the weights that are scored: the average, or those a schedule-free optimizer keeps apart.
@@ -69,10 +77,7 @@ def scored(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average 
     """
     free, averaged = hasattr(optimizer, "eval"), average is not None and average.count > 0
     own = {name: value.clone() for name, value in model.state_dict().items()} if free or averaged else {}
-    if free:
-        optimizer.eval()  # type: ignore[attr-defined]
-    if average is not None and averaged:
-        model.load_state_dict(average.values)
+    settle(model, optimizer, average)
     try:
         yield
     finally:

@@ -162,9 +162,7 @@ def _nothing(name: str) -> Callable[[Facts, Stabilisation], bool]:
 
 
 IDLE: Mapping[str, Callable[[Facts, Stabilisation], bool]] = {
-    "clipping": lambda f, r: (
-        f["clipped"] == 0 and any(v is not None for v in (r.clip_norm, r.clip_value, r.agc, r.autoclip))
-    ),
+    "clipping": lambda f, r: r.clips and f["clipped"] == 0,
     "averaging": lambda f, r: "averaged_from" in f and f["averaged_from"] is None,
     "early stopping": lambda f, r: f.get("early_stop") == {"updates_saved": 0, "restored": False},
     "dropout": lambda f, r: "dropout" in f and f["dropout"]["share"] == 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from bench.network import Network
@@ -48,6 +47,5 @@ def large(states: Tensor, valid: Tensor | None) -> Tensor:
 def restless(states: Tensor, valid: Tensor | None) -> Tensor:
     """TAR of the same paper: the mean square of what the top layer's outputs change by from step to step."""
     changes = (states[1:] - states[:-1]).square()
-    if not len(changes):
-        return changes.new_zeros(())
-    return changes.mean() if valid is None else changes[valid[1:]].mean() if bool(valid[1:].any()) else torch.zeros(())
+    known = changes if valid is None else changes[valid[1:]]
+    return known.mean() if len(known) else changes.new_zeros(())

@@ -164,9 +164,7 @@ def _alarm(task: Task, test: Mapping[str, float]) -> dict[str, str]:
 
 def _clipping(spec: RunSpec, result: Fit) -> dict[str, Any]:
     """The fraction of updates whose gradient was clipped, where clipping was asked for."""
-    recipe = spec.stabilisation
-    asked = any(limit is not None for limit in (recipe.clip_norm, recipe.clip_value, recipe.agc, recipe.autoclip))
-    return {"clipped": result.clipped / max(result.steps, 1)} if asked else {}
+    return {"clipped": result.clipped / max(result.steps, 1)} if spec.stabilisation.clips else {}
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -92,8 +92,8 @@ class Architecture:
 class Stabilisation:
     """What is done against vanishing gradients, exploding gradients and overfitting. The defaults do nothing."""
 
-    clip_norm: float | None = None  # bench.train
-    clip_value: float | None = None  # bench.train
+    clip_norm: float | None = None  # bench.clipping
+    clip_value: float | None = None  # bench.clipping
     agc: float | None = None  # bench.clipping: largest norm of a unit's gradient, over the norm of its weights
     autoclip: float | None = None  # bench.clipping: the percentile of past norms that is the threshold
     batch_norm: BatchNorm | None = None  # bench.cells
@@ -181,6 +181,11 @@ class Stabilisation:
         if self.patience is not None:
             found += _whole("patience", self.patience, 1, 10_000)
         return found
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped, in any way."""
+        return any(limit is not None for limit in (self.clip_norm, self.clip_value, self.agc, self.autoclip))
 
     def __add__(self, other: Stabilisation) -> Stabilisation:
         """Both at once. Two different settings of one field are refused: neither could be said to have run."""

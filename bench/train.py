@@ -13,7 +13,7 @@ import torch
 
 from bench import penalties
 from bench.augment import augmented
-from bench.averages import Average, scored
+from bench.averages import Average, scored, settle
 from bench.cells import State
 from bench.clipping import Clipping
 from bench.clock import Stopwatch
@@ -166,13 +166,12 @@ def fit(
     watch.halt()
     if average is not None and average.count:
         result.averaged_from = average.begin
-    if best is None:
-        with scored(model, optimizer, average):
-            best = copy.deepcopy(model.state_dict())
-    elif result.diverged is None:
-        result.restored = result.best_step < result.steps
     if result.diverged is None:
-        model.load_state_dict(best)
         result.saved = budget.steps - result.steps
+        if best is None:
+            settle(model, optimizer, average)
+        else:
+            model.load_state_dict(best)
+            result.restored = result.best_step < result.steps
     result.seconds = watch.seconds
     return result

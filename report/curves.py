@@ -26,7 +26,7 @@ def learning(board: Board) -> Figure:
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             middle = _median(part, "step", "value")
             if name in bold:
                 for _, seed in part.groupby("id"):
@@ -52,7 +52,7 @@ def arrivals(board: Board) -> Figure:
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             curve = kaplan_meier(part["time"].to_list(), part["reached"].to_list())
             x, y = [0.0, *curve.times, group.horizon], [1.0, *curve.shares, (1.0, *curve.shares)[-1]]
             style: dict[str, Any] = {"linewidth": 1.6} if name in bold else {"linewidth": 0.6, "zorder": 1}
@@ -74,7 +74,7 @@ def gradients(board: Board) -> Figure:
     bold = [name for name in colours if name in set(points["name"])]
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             for when, side in part.groupby("when"):
                 if name in bold or when == "end":
                     middle = _median(side, "distance", "relative")
@@ -123,7 +123,7 @@ def _joined(board: Board, points: pd.DataFrame) -> pd.DataFrame:
     return points.merge(runs, on="id")
 
 
-def _back_to_front(points: pd.DataFrame, bold: list[str]) -> list[tuple[str, pd.DataFrame]]:
+def back_to_front(points: pd.DataFrame, bold: list[str]) -> list[tuple[str, pd.DataFrame]]:
     """Techniques with their points: grey ones first, then the others, the baseline on top."""
     place = {name: -position for position, name in enumerate(bold)}
     return sorted(points.groupby("name"), key=lambda part: (place.get(part[0], -len(bold)), part[0]))

@@ -196,18 +196,12 @@ def _informer() -> list[Row]:
                     "our LSTM at most the published one: a weak model, so an upper bound",
                 )
             )
-    task = "series/etth1/24"
-    value = PUBLISHED[task]["LSTnet (Zhou et al. 2021)"]
-    found.append(
-        Row("ETTh1 multivariate, 24 steps, MSE", f"LSTnet {value:.3f}", _ZHOU, "ledger", within(task, _PLAIN, value),
-            "our LSTM at most LSTnet as they report it")
-    )  # fmt: skip
-    task = "series/etth1-univariate/24"
-    value = PUBLISHED[task]["DeepAR (Zhou et al. 2021)"]
-    found.append(
-        Row("ETTh1 univariate, 24 steps, MSE", f"DeepAR {value:.3f}", _ZHOU, "ledger", within(task, _PLAIN, value),
-            "our LSTM at most DeepAR as they report it")
-    )  # fmt: skip
+    for name, words, model in (("etth1", "multivariate", "LSTnet"), ("etth1-univariate", "univariate", "DeepAR")):
+        task = f"series/{name}/24"
+        value = PUBLISHED[task][f"{model} (Zhou et al. 2021)"]
+        decide = within(task, _PLAIN, value)
+        rule = f"our LSTM at most {model} as they report it"
+        found.append(Row(f"ETTh1 {words}, 24 steps, MSE", f"{model} {value:.3f}", _ZHOU, "ledger", decide, rule))
     return found
 
 

@@ -19,7 +19,7 @@ from report.files import write
 from report.frame import chosen
 from report.ledger import Entry, entries
 from report.stats import shown, signed
-from report.tables import Line, Table, _inert, absent, escape, markdown_table
+from report.tables import Line, Table, absent, escape, inert, markdown_table
 from report.verdicts import NOT, OPEN, OPPOSITE, SUPPORTED, Finding, findings
 
 VERDICTS = (SUPPORTED, OPPOSITE, NOT, OPEN)
@@ -187,7 +187,7 @@ def _csv(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(heads)
     for row in rows:
         writer.writerow(
-            "" if absent(v) else f"{v:.10g}" if isinstance(v, float) else v if isinstance(v, int) else _inert(v)
+            "" if absent(v) else f"{v:.10g}" if isinstance(v, float) else v if isinstance(v, int) else inert(v)
             for v in row
         )
     return file.getvalue()

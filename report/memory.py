@@ -13,12 +13,12 @@ from matplotlib.ticker import MaxNLocator
 
 from report import ink
 from report.board import Board
-from report.curves import _back_to_front
+from report.curves import back_to_front
 from report.findings import listed, plural
 from report.groups import Group
 from report.marks import technique_axis
 from report.stats import shown
-from report.verdicts import _solves, longest
+from report.verdicts import longest, solves
 from tasks.cards import TASKS, without_memory
 
 Problems = dict[str, Group]  # label of a problem -> a group of it, labelled so: the title of its panel
@@ -46,7 +46,7 @@ def remembered(board: Board) -> tuple[pd.DataFrame, Problems]:
     label = {group.label: _label(group.task.rpartition("/")[0], group) for group in groups}
     runs = _runs(board, groups)
     steps = [int(task.rpartition("/")[2]) for task in runs["task"]]
-    solved = [_solves(run, run["task"]) for run in runs.to_dict("records")]
+    solved = [solves(run, run["task"]) for run in runs.to_dict("records")]
     runs = runs.assign(problem=runs["group"].map(label), steps=steps, solved=solved)
     return runs, {label[group.label]: replace(group, label=label[group.label]) for group in groups}
 
@@ -120,7 +120,7 @@ def lengths(board: Board) -> Figure:
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(runs["name"])]
     for ax, (problem, group) in zip(axes, problems.items(), strict=False):
         mine = runs[runs["problem"] == problem]
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             _seeds_and_median(ax, part["steps"], part["score"], colours[name] if name in bold else "")
         lines = [(task, float(TASKS[task].solved or 0)) for task in mine.sort_values("steps")["task"].unique()]
         at = sorted(set(mine["steps"]))
@@ -231,7 +231,7 @@ def _against_data(board: Board, column: str, label: str) -> Figure:
         mine = runs[runs["problem"] == problem]
         ax.axhline(0, color="#777777", linewidth=0.8)
         ax.axvline(2.5, color="#777777", linewidth=0.8, linestyle=":")
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             side = 0.09 * (bold.index(name) - (len(bold) - 1) / 2) if name in bold else 0.0
             x = part["amount"].map(AMOUNTS.index) + side
             for there in (x < 2.5, x >= 2.5):  # other labels are no further amount of data: no line leads there

@@ -353,9 +353,9 @@ def csv_text(board: Board) -> str:
         ]
     )
     for group in board.groups:
-        facts = [_inert(board.frames.matrix), *(_inert(getattr(group, fact)) for fact in FACTS)]
+        facts = [inert(board.frames.matrix), *(inert(getattr(group, fact)) for fact in FACTS)]
         for _, row in board.of(group).iterrows():
-            texts = [_inert(row[key]) for key in ("kind", "name", *AXES, *TEXTS)]
+            texts = [inert(row[key]) for key in ("kind", "name", *AXES, *TEXTS)]
             numbers = ["" if absent(row[key]) else f"{float(row[key]):.10g}" for key in NUMBERS]
             writer.writerow(
                 [
@@ -369,7 +369,7 @@ def csv_text(board: Board) -> str:
     return file.getvalue()
 
 
-def _inert(value: Any) -> str:
+def inert(value: Any) -> str:
     """A text cell that no spreadsheet takes for a formula."""
     text = "" if absent(value) else str(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

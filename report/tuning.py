@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from report import ink
 from report.board import Board
-from report.curves import _back_to_front
+from report.curves import back_to_front
 from report.findings import plural
 from report.frame import GROUP
 from report.groups import AXES, Group
@@ -161,7 +161,7 @@ def sensitivity(board: Board) -> Figure:
         mine = trials[trials["group"] == group.label]
         ax.set_xscale("log")
         _scale(ax, mine["valid"].dropna())
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             points = np.array(curve(part["lr"].to_list(), part["loss"].to_list()))
             points[np.isinf(points)] = math.nan  # a line has a gap where a trial failed
             if name in bold:
@@ -194,7 +194,7 @@ def bought(board: Board) -> Figure:
     for ax, group in zip(axes, groups, strict=True):
         mine = trials[trials["group"] == group.label]
         seen = [math.nan]
-        for name, part in _back_to_front(mine, bold):
+        for name, part in back_to_front(mine, bold):
             means = np.array(expected_best(part["loss"].to_list()))
             means[np.isinf(means)] = math.nan
             if name in bold:

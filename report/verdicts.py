@@ -242,13 +242,13 @@ def _solved(
     for group in groups:
         pair = runs.pair(group, triples, origin)
         if pair is not None:
-            ours, theirs = ({run["seed"]: _solves(run, group.task) for run in side.to_dict("records")} for side in pair)
+            ours, theirs = ({run["seed"]: solves(run, group.task) for run in side.to_dict("records")} for side in pair)
             for seed in sorted(set(ours) & set(theirs)):
                 found.setdefault(seed, {})[int(group.task.rpartition("/")[2])] = ours[seed], theirs[seed]
     return found
 
 
-def _solves(run: dict[str, Any], task: str) -> bool:
+def solves(run: dict[str, Any], task: str) -> bool:
     solved = TASKS[task].solved
     return run["status"] == "ok" and solved is not None and run["score"] < solved
 
