@@ -1,33 +1,79 @@
-"""`python -m report`: rebuild every page from the records alone; `claims` and `ledger` answer on the terminal."""
+"""`python -m report`: rebuild the page from the records alone; its commands answer on the terminal."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
+
+FORMATS = ("md", "csv", "tex", "json")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
-        prog="python -m report", description="Rebuild the report from results/<matrix>/<machine>.jsonl."
+        prog="python -m report",
+        description="Rebuild the report from results/<matrix>/<machine>.jsonl.",
+        epilog="exit code: 0 done, 1 verify or rerun found something wrong, 2 bad input, 3 a file cannot be used",
     )
     made.set_defaults(command=None)
     _places(made, Path("results"), Path("report/out"))
-    made.add_argument("--matrix", action="append", metavar="NAME", help="only this matrix; may be given again")
-    made.add_argument("--readme", action="store_true", help="also renew the tables in README.md")
-    commands = made.add_subparsers(dest="command", metavar="claims | ledger", required=False)
-    what = "textbook sentences, each with a verdict computed from the records"
-    claims = commands.add_parser("claims", help=what, description=f"Print {what}; write claims.md and claims.csv.")
-    claims.add_argument("--matrix", action="extend", nargs="+", default=argparse.SUPPRESS, metavar="NAME",
-                        help="only these matrices")  # fmt: skip
-    what = "published numbers against ours"
-    ledger = commands.add_parser("ledger", help=what, description=f"Print {what}; write ledger.md and ledger.csv.")
-    for command in (claims, ledger):
+    made.add_argument("--matrix", action="append", metavar="NAME", help="a page of this matrix; may be given again")
+    made.add_argument("--task", action="append", metavar="NAME", help="a page of this task alone; may be given again")
+    made.add_argument("--compare", nargs=2, metavar="TECHNIQUE", help="a page of two techniques beside each other")
+    made.add_argument("--format", choices=FORMATS, help="print the leaderboards, write nothing")
+    made.add_argument("--watch", action="store_true", help="show a running matrix from its records, until Ctrl-C")
+    made.add_argument("--readme", action="store_true", help="also renew the tables in README.md and docs/")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands", required=False)
+    for name, (what, arguments) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         _places(command, argparse.SUPPRESS, argparse.SUPPRESS)  # what stands before the command holds
-        command.add_argument("--markdown", action="store_true", help="print Markdown")
+        for flag, settings in arguments.items():
+            command.add_argument(flag, **settings)
     return made
+
+
+MATRIX = {"action": "extend", "nargs": "+", "default": argparse.SUPPRESS, "metavar": "NAME"}
+MARKDOWN = {"action": "store_true", "help": "print Markdown"}
+
+COMMANDS: dict[str, tuple[str, dict[str, dict]]] = {
+    "claims": (
+        "textbook sentences, each with a verdict computed from the records",
+        {"--matrix": {**MATRIX, "help": "only these matrices"}, "--markdown": MARKDOWN},
+    ),
+    "ledger": ("published numbers against ours", {"--markdown": MARKDOWN}),
+    "cite": (
+        "a row's sentence, signature, BibTeX and the command that runs it again",
+        {"row": {"metavar": "ROW", "help": "a record hash (rec:...), or matrix:task/architecture/stabilisation/optimizer"}},
+    ),
+    "verify": (
+        "check checksums, duplicates, seeds, schema, environments and scores that are too good",
+        {"folder": {"nargs": "?", "type": Path, "metavar": "RESULTS", "help": "folder or file (default: results)"}},
+    ),
+    "add": (
+        "take someone's records in, once they are verified",
+        {
+            "file": {"type": Path, "metavar": "FILE", "help": "a .jsonl file of records"},
+            "--matrix": {"dest": "into", "metavar": "NAME", "help": "the matrix (default: the name of its folder)"},
+        },
+    ),
+    "diff": (
+        "what moved between two sets of results",
+        {
+            "old": {"type": Path, "metavar": "OLD", "help": "folder of records"},
+            "new": {"type": Path, "metavar": "NEW", "help": "folder of records"},
+            "--markdown": MARKDOWN,
+        },
+    ),
+    "crate": (
+        "describe a folder of results as an RO-Crate, ready to be deposited",
+        {"folder": {"nargs": "?", "type": Path, "metavar": "RESULTS", "help": "folder (default: results)"}},
+    ),
+}
+"""Each command: what it does, and its arguments. `report/<name>.py` has its run()."""
+
+MODULES = {"claims": "listing", "ledger": "listing"}
 
 
 def _places(made: argparse.ArgumentParser, results: object, out: object) -> None:
@@ -36,44 +82,23 @@ def _places(made: argparse.ArgumentParser, results: object, out: object) -> None
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 done, 2 bad input, 3 a file cannot be read or written."""
+    """The exit status that `--help` explains."""
     asked = parser().parse_args(arguments)
     from report import BadInput  # here, so that --help answers at once
 
+    name = asked.command
     try:
-        _pages(asked) if asked.command is None else _answer(asked)
+        return import_module(f"report.{MODULES.get(name, name) if name else 'pages'}").run(asked)
     except BadInput as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        return 0
     except OSError as error:
         print(f"error: {error.filename or asked.out}: {error.strerror}", file=sys.stderr)
         return 3
-    return 0
-
-
-def _pages(asked: argparse.Namespace) -> None:
-    from report import build
-
-    for path in build(asked.results, asked.out, asked.matrix):
-        print(path)
-    if asked.readme:
-        from report import readme
-
-        print(f"README.md: {', '.join(readme.update(Path('README.md'), asked.results)) or 'no block of a table'}")
-
-
-def _answer(asked: argparse.Namespace) -> None:
-    from report import listing
-
-    width = None if asked.markdown else shutil.get_terminal_size((120, 24)).columns
-    if asked.command == "claims":
-        text, written = listing.claims(asked.results, asked.out, asked.matrix, width)
-    else:
-        text, written = listing.ledger(asked.results, asked.out, width)
-    print(text, end="")
-    for path in written if width else []:  # Markdown is for another program
-        print(path)
 
 
 if __name__ == "__main__":

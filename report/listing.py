@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import math
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -33,6 +35,19 @@ RULES = (
     "that of what the technique is compared with, × nn.LSTM over torch's layer. The rules are in docs/claims.md.",
 )
 NOTHING = f"No claim can be decided: each needs its technique and what it is compared with, on {SEEDS} shared seeds."
+
+
+def run(asked: argparse.Namespace) -> int:
+    """`python -m report claims` and `ledger`."""
+    width = None if asked.markdown else shutil.get_terminal_size((120, 24)).columns
+    if asked.command == "claims":
+        text, written = claims(asked.results, asked.out, asked.matrix, width)
+    else:
+        text, written = ledger(asked.results, asked.out, width)
+    print(text, end="")
+    for path in written if width else []:  # Markdown is for another program
+        print(path)
+    return 0
 
 
 def decidable(found: Iterable[Finding]) -> bool:
