@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from bench import isa
 from bench.machine import label
 from bench.matrices import MATRICES
 from bench.matrixfile import read
 from bench.names import unknown
 from bench.plan import DEVICES, ONLY, BadInput, Filters, Plan, check, plan
 from bench.record import Store
-from bench.spec import Backend, Matrix
+from bench.spec import Backend, Isa, Matrix
 
 OK, FAILED, BAD_INPUT, STORAGE, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_CODES = (
@@ -26,6 +27,7 @@ EXIT_CODES = (
     "130 interrupted"
 )
 AXES = ("task", "architecture", "stabilisation", "optimizer")
+ISA_HELP = f"instruction set of every library, pinned: {', '.join(get_args(Isa))} (default native: what each likes)"
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -43,6 +45,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     made.add_argument(
         "--backend", metavar="NAME", help=f"of the recurrence: {', '.join(get_args(Backend))} (default: the matrix's)"
     )
+    made.add_argument("--isa", metavar="NAME", help=ISA_HELP)
     made.add_argument(
         "--tune",
         type=int,
@@ -80,6 +83,8 @@ def chosen(options: argparse.Namespace) -> tuple[Matrix, Filters]:
                 mistakes.append(f"--tune must be in [0, 10000], got {options.tune}")
         if options.backend is not None:
             matrix = replace(matrix, backend=options.backend)
+        if options.isa is not None:
+            matrix = replace(matrix, isa=options.isa)
         check(matrix, filters)
     except BadInput as error:
         mistakes += error.mistakes
@@ -125,9 +130,15 @@ def cuda_present() -> bool:
 def planned(matrix: Matrix, filters: Filters, devices: Iterable[str] | None) -> Plan:
     """The runs on the devices asked for, or on all that the back end runs on, with the kernels they need built.
 
-    Raises BadInput where CUDA, a back end or kernels are asked for that cannot be had here.
+    Raises BadInput where CUDA, a back end, kernels or an instruction set are asked for that cannot be had here.
     """
     cuda, only = cuda_present(), ONLY.get(matrix.backend)
+    if matrix.isa != "native":
+        if (why := isa.lacking(matrix.isa)) is not None:
+            raise BadInput([why])
+        if only == "cuda" or "cuda" in (devices or ()):
+            raise BadInput([f"instruction set {matrix.isa} pins runs on the CPU alone; drop it for those on CUDA"])
+        only = "cpu"
     here = [device for device in DEVICES if only in (None, device) and (device == "cpu" or cuda)]
     if not here:
         raise BadInput([f"back end {matrix.backend} needs CUDA, and torch finds no CUDA device here; try auto"])
@@ -137,21 +148,34 @@ def planned(matrix: Matrix, filters: Filters, devices: Iterable[str] | None) -> 
     if not set(wanted) <= set(here):
         raise BadInput([f"back end {matrix.backend} runs on {only} alone; drop --device, or try auto"])
     if "cpu" in wanted:
-        kernels(matrix.backend)
+        kernels(matrix.backend, matrix.isa)
     return plan(matrix, filters, wanted)
 
 
-def kernels(backend: Backend = "auto") -> None:
+def kernels(backend: Backend = "auto", level: Isa = "native") -> None:
     """Build the C++ kernels before a worker would, and say once where there are none. Raises BadInput where they were
     asked for by name."""
     from bench import native
 
-    if not native.ready():
-        print("building the C++ kernels: once, for less than a minute", file=sys.stderr)
-    if (why := native.problem()) is not None:
+    with isa.pinned(level):
+        if not native.ready():
+            print("building the C++ kernels: once, for less than a minute", file=sys.stderr)
+        why = native.problem() if level == "native" else _unbuilt()
+    if why is not None:
         if backend == "cpp":
             raise BadInput([why])
         print(f"warning: {why}; slower back ends are used", file=sys.stderr)
+
+
+def _unbuilt() -> str | None:
+    """native.problem() for a level that is not this process's own: built, not loaded."""
+    from bench import native
+
+    try:
+        native.build()
+    except native.BuildError as error:
+        return f"no C++ kernels: {error}"
+    return None
 
 
 def store(matrix: Matrix, results: Path) -> Store:

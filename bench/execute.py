@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from bench import worker
+from bench import isa, worker
 from bench.record import NaiveRecord, RunRecord, Status, unfinished
-from bench.spec import Budget, RunSpec
+from bench.spec import Budget, Isa, RunSpec
 
 
 class Job(Protocol):
@@ -33,20 +33,21 @@ R = TypeVar("R")
 
 
 @contextmanager
-def pool(workers: int, threads: int = worker.THREADS) -> Iterator[ProcessPool]:
-    """Spawned, long-lived processes, of one thread each unless told otherwise: a killed or hung one costs one run
-    (pebble).
+def pool(workers: int, threads: int = worker.THREADS, level: Isa = "native") -> Iterator[ProcessPool]:
+    """Spawned, long-lived processes, of one thread each unless told otherwise, all at one instruction-set level: a
+    killed or hung one costs one run (pebble).
 
     On the way out they end at once, whatever they are at: after the last answer, or on Ctrl-C.
     """
     os.environ.update(worker.environment(threads))  # a spawned process inherits it before its torch starts
     context = multiprocessing.get_context("spawn")
     workshop = ProcessPool(max_workers=workers, initializer=start, initargs=[threads], context=context)
-    try:
-        yield workshop
-    finally:
-        workshop.stop()
-        workshop.join()
+    with isa.pinned(level):
+        try:
+            yield workshop
+        finally:
+            workshop.stop()
+            workshop.join()
 
 
 def start(threads: int) -> None:
@@ -84,6 +85,8 @@ def in_processes(
     workers: int,
     started: Callable[[J], None] = lambda spec: None,
     ended: Callable[[J, Status, str], R] = unfinished,  # type: ignore[assignment]
+    level: Isa = "native",
+    threads: int = worker.THREADS,
 ) -> Generator[R, None, None]:
     """Records as their runs end, in any order; `started` hears of each run when it is handed to a worker, and `ended`
     makes the record of one that cannot speak for itself.
@@ -93,7 +96,7 @@ def in_processes(
     """
     queue = iter(specs)
     running: dict[Future[R], J] = {}
-    with pool(workers) as workshop:
+    with pool(workers, threads, level) as workshop:
         while True:
             while len(running) <= workers and (spec := next(queue, None)):
                 running[workshop.schedule(run, args=[spec, data], timeout=spec.budget.seconds)] = spec

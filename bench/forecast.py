@@ -200,7 +200,7 @@ def forecast(
     bases = {where: commonest(specs) for where, specs in grouped.items()}
     sample = Sample({}, {})
     begin = monotonic()
-    with pool(workers) as workshop:
+    with pool(workers, level=next((spec.isa for spec in bases.values()), "native")) as workshop:
 
         def taken(todo: Iterable[tuple[Any, RunSpec]], until: float) -> Iterator[tuple[Any, Cost]]:
             """The probes that could be begun in time, as they end; as many at work as there are workers."""

@@ -202,7 +202,9 @@ def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) 
     if rest and not options.json:
         print(f"tuning: {len(rest)} trials to make, {matrix.tune} for each technique, judged on validation", flush=True)
     with counted(len(rest), not options.json) as show:
-        made = in_processes(trial_one, rest, options.data, options.workers, lambda trial: show(trial.name), lost)
+        made = in_processes(
+            trial_one, rest, options.data, options.workers, lambda trial: show(trial.name), lost, matrix.isa
+        )
         try:
             for count, record in enumerate(made, 1):
                 if record.status == "skipped":  # no record: its reason may be gone the next time, and the run's says it
@@ -237,7 +239,9 @@ def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace)
     with reporter(len(rest), options.json) as show:
         if len(rest) < len(todo.runs):
             show.say(f"resuming {matrix.name}: {len(todo.runs) - len(rest)} of {len(todo.runs)} runs are finished")
-        runs = in_processes(run_one, rest, options.data, options.workers, lambda spec: show.begin(spec.name))
+        runs = in_processes(
+            run_one, rest, options.data, options.workers, lambda spec: show.begin(spec.name), level=matrix.isa
+        )
         try:
             for record in runs:
                 record = replace(record, tuning=todo.tuning.get(record.id, {}))

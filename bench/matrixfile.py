@@ -19,7 +19,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names become folder names and parts of a run's name."""
 
 KEYS = (
-    *("name", "summary", "base", "seeds", "pairs", "tune", "backend", "block", "budget"),
+    *("name", "summary", "base", "seeds", "pairs", "tune", "backend", "isa", "block", "budget"),
     *("architecture", "stabilisation", "optimizer"),
 )
 BLOCK_KEYS = ("tasks", "architectures", "stabilisations", "optimizers", "star")
@@ -94,13 +94,16 @@ class _Reader:
         backend = table.get("backend", "auto")
         if not isinstance(backend, str):
             self.wrong(f"backend must be the name of a back end, got {backend!r}")
+        isa = table.get("isa", "native")
+        if not isinstance(isa, str):
+            self.wrong(f"isa must be the name of an instruction set, got {isa!r}")
         made = [self.block(block, f"block {number}") for number, block in enumerate(blocks, 1)]
         own = {kind: self.values(table, kind, cls) for kind, cls in _KINDS.items()}
         budgets = self.budgets(table.get("budget", {}), base if base in MATRICES else "standard", made)
         if self.mistakes:
             return None
         return Matrix(
-            name, str(table.get("summary", "")), tuple(made), tuple(seeds), budgets, pairs, tune, backend,
+            name, str(table.get("summary", "")), tuple(made), tuple(seeds), budgets, pairs, tune, backend, isa,
             own["architecture"], own["stabilisation"], own["optimizer"],
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS, stabilisation
 from bench.names import unknown
 from bench.sense import nonsense
-from bench.spec import Backend, Budget, Matrix, Names, RunSpec
+from bench.spec import Backend, Budget, Isa, Matrix, Names, RunSpec
 from tasks.cards import TASKS, matching
 
 DEVICES = ("cpu", "cuda")
@@ -107,6 +107,8 @@ def check(matrix: Matrix, filters: Filters = Filters()) -> None:
             mistakes.append(f"a seed must be a whole number in [0, 2147483647], got {seed!r}")
     if matrix.backend not in get_args(Backend):
         mistakes.append(unknown("back end", matrix.backend, get_args(Backend)))
+    if matrix.isa not in get_args(Isa):
+        mistakes.append(unknown("instruction set", matrix.isa, get_args(Isa)))
     if not matrix.seeds:
         mistakes.append(f"matrix {matrix.name!r} has no seeds")
     if not mistakes and not any(map(filters.keeps, matrix.rows())):
@@ -153,6 +155,7 @@ def plan(matrix: Matrix, filters: Filters, devices: Sequence[str]) -> Plan:
                     device,
                     seed,
                     matrix.backend,
+                    isa=matrix.isa,
                 )
                 if (why := nonsense(spec.architecture, spec.stabilisation, card)) is not None:
                     found.skipped.append((spec, why))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -180,7 +180,7 @@ def unfinished(spec: RunSpec, status: Status, reason: str | None = None) -> RunR
 def encode(record: Record) -> str:
     """One line: canonical JSON with its own checksum at the end."""
     body = {"schema": SCHEMA, **asdict(record)}
-    return _canonical({**body, "sum": _checksum(body)})
+    return canonical({**body, "sum": _checksum(body)})
 
 
 def decode(line: str) -> dict[str, Any]:
@@ -198,12 +198,13 @@ def decode(line: str) -> dict[str, Any]:
     return body
 
 
-def _canonical(body: dict[str, Any]) -> str:
+def canonical(body: dict[str, Any]) -> str:
+    """The one way to write a record: sorted keys, no spaces, ASCII."""
     return json.dumps(body, sort_keys=True, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
 
 
 def _checksum(body: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(body).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(body).encode()).hexdigest()[:16]
 
 
 class Busy(Exception):
@@ -278,11 +279,15 @@ class Store:
 
     def append(self, record: Record) -> None:
         """Write one line and see it on the disk. Only inside `with`."""
+        self.extend([encode(record)])
+
+    def extend(self, lines: Iterable[str]) -> None:
+        """Write lines that are records already, all in one, and see them on the disk. Only inside `with`."""
         if not self._lock.is_locked:
-            raise RuntimeError("Store.append outside `with store:`")
-        data = (encode(record) + "\n").encode()
+            raise RuntimeError("Store.extend outside `with store:`")
+        data = "".join(f"{line}\n" for line in lines).encode()
         with self.path.open("ab", buffering=0) as file:
-            while data:  # a full disk may take a part of the line first
+            while data:  # a full disk may take a part first
                 data = data[file.write(data) :]
             os.fsync(file.fileno())
 

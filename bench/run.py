@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 import tasks
-from bench import averages, certificate, guards, machine, probes, schedules, worker
+from bench import averages, certificate, guards, isa, machine, probes, schedules, worker
 from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
 from bench.optimizers import NoPackage, build
@@ -58,7 +58,7 @@ def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
     """Train, score and probe one configuration with one seed. Every ending is a record; nothing is raised."""
     try:
         return _run(spec, data)
-    except (MissingData, DamagedData, NoBackend, NoPackage) as error:
+    except (MissingData, DamagedData, NoBackend, NoPackage, isa.NotPinned) as error:
         return unfinished(spec, "skipped", str(error))
     except (RuntimeError, MemoryError) as error:
         memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
@@ -72,11 +72,12 @@ def trial_one(trial: Trial, data: Path | None = None) -> TrialRecord:
     spec = trial.spec
     record = replace(lost(trial, "ok", ""), reason=None)
     try:
+        isa.check(spec.isa, worker.settings())
         task, print_ = loaded(spec.names.task, data)
         model = network(spec, task)
         guards.check(model, task, spec)
         result = _fit(model, task, spec, blind=True)
-    except (MissingData, DamagedData, NoBackend, NoPackage) as error:
+    except (MissingData, DamagedData, NoBackend, NoPackage, isa.NotPinned) as error:
         return replace(record, status="skipped", reason=str(error))
     except Exception as error:
         return replace(record, status="failed", reason=_story(error))
@@ -118,6 +119,7 @@ def _story(error: BaseException) -> str:
 
 
 def _run(spec: RunSpec, data: Path | None) -> RunRecord:
+    isa.check(spec.isa, worker.settings())
     task, print_ = loaded(spec.names.task, data)
     model = network(spec, task)
     held, start = guards.check(model, task, spec), certificate.built(model)

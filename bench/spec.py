@@ -24,6 +24,7 @@ Activation = Literal["tanh", "relu", "leaky-relu", "hardtanh"]
 BatchNorm = Literal["input", "recurrent"]
 DropoutKind = Literal["layers", "variational"]
 Backend = Literal["auto", "fused", "cpp", "fn", "eager", "triton", "graph"]
+Isa = Literal["native", "generic", "avx2", "avx512"]
 # fmt: off
 Rule = Literal[
     "sgd", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "nadam", "radam", "adamw", "adafactor",
@@ -284,13 +285,15 @@ class RunSpec:
     seed: int
     backend: Backend = "auto"  # bench.run: the back end asked for; the record says which one ran
     tuned: int = 0  # bench.tune: trials that chose the settings; 0 where they are those of the tables
+    isa: Isa = "native"  # bench.isa: the instruction-set level that every library is pinned to
 
     @property
     def configuration(self) -> str:
-        """The run's name without its seed: task/architecture/stabilisation/optimizer/device, and `cpu+fn` where a
-        back end was asked for."""
+        """The run's name without its seed: task/architecture/stabilisation/optimizer/device, `cpu+fn` where a back end
+        was asked for, `cpu+avx2` where an instruction set was."""
         n = self.names
-        where = self.device if self.backend == "auto" else f"{self.device}+{self.backend}"
+        asked = [name for name in (self.backend, self.isa) if name not in ("auto", "native")]
+        where = "+".join([self.device, *asked])
         return f"{n.task}/{n.architecture}/{n.stabilisation}/{n.optimizer}/{where}"
 
     @property
@@ -312,7 +315,36 @@ class RunSpec:
             "seed": self.seed,
             **({} if self.backend == "auto" else {"backend": self.backend}),
             **({"tuned": self.tuned} if self.tuned else {}),
+            **({} if self.isa == "native" else {"isa": self.isa}),
         }
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], names: Mapping[str, str], seconds: int) -> RunSpec:
+        """The run of these values(), exactly, under these names; the limit of seconds is no part of them.
+
+        Raises ValueError where the values are not those of a run of this code, and says what is wrong with them.
+        """
+        try:
+            spec = cls(
+                Names(**names),
+                values["task_version"],
+                Architecture(**values["architecture"]),
+                Stabilisation(**values["stabilisation"]),
+                Optimizer(**values["optimizer"]),
+                Budget(**values["budget"], seconds=seconds),
+                **{key: values[key] for key in ("device", "seed", "backend", "tuned", "isa") if key in values},
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the values of a run of this code: {error}") from None
+        parts = (spec.architecture, spec.stabilisation, spec.optimizer, spec.budget)
+        wrong = [problem for part in parts for problem in part.problems()]
+        wrong += _choice("backend", spec.backend, Backend) + _choice("isa", spec.isa, Isa)
+        wrong += _whole("seed", spec.seed, 0, 2**63 - 1) + _whole("tuned", spec.tuned, 0, 10_000)
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        if spec.values() != values:
+            raise ValueError("not the values of a run of this code: some of them would not be read")
+        return spec
 
     @property
     def id(self) -> str:
@@ -369,6 +401,7 @@ class Matrix:
     pairs: int = 20  # bench.timing: interleaved pairs of the timed pass
     tune: int = 0  # bench.tune: trials of each technique before its scores; 0: the tables' values
     backend: Backend = "auto"  # bench.plan: of every run
+    isa: Isa = "native"  # bench.plan: of every run
     architectures: Mapping[str, Architecture] = field(default_factory=dict)  # names of its own, beside those of axes.py
     stabilisations: Mapping[str, Stabilisation] = field(default_factory=dict)
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)

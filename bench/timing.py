@@ -77,8 +77,9 @@ def reference(spec: RunSpec) -> RunSpec:
 
 def time_one(spec: RunSpec, data: Path | None, count: int) -> TimeRecord:
     """The timed record of one configuration: `count` rounds of it, its reference, and the reference again (A/A)."""
-    from bench import gpu, machine, native, worker
+    from bench import gpu, isa, machine, native, worker
 
+    isa.check(spec.isa, worker.settings())
     subject, backend, width = stepper(spec, data)
     other, _, _ = stepper(reference(spec), data, width)
     again, _, _ = stepper(reference(spec), data, width)
@@ -115,7 +116,7 @@ def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, 
     say = (lambda text: None) if as_json else functools.partial(print, flush=True)
     say(f"timing {len(todo)} configurations, alone and paired with nn.LSTM, {count} rounds each")
     absent: set[str] = set()
-    with pool(1) as workshop, counted(len(todo), not as_json) as show:
+    with pool(1, level=todo[0].isa) as workshop, counted(len(todo), not as_json) as show:
         for spec in todo:
             show(spec.configuration)
             if spec.names.task in absent:
@@ -181,7 +182,7 @@ def _misplaced(asked: argparse.Namespace) -> str | None:
     """What is wrong with options that belong to a matrix and to the core at once."""
     from bench import cli
 
-    of_matrix, of_core = (*cli.AXES, "device", "backend", "tune", "seeds"), ("row", "workload", "threads")
+    of_matrix, of_core = (*cli.AXES, "device", "backend", "isa", "tune", "seeds"), ("row", "workload", "threads")
     given = [f"--{name}" for name in (of_matrix if asked.core else of_core) if getattr(asked, name)]
     if not given:
         return None

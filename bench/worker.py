@@ -90,12 +90,12 @@ def settings() -> dict[str, Any]:
     """The settings in force, as every record states them."""
     import torch
 
-    from bench import native
+    from bench import isa, native
 
     return {
         "threads": torch.get_num_threads(),
         "kernels": native.level() if native.problem() is None else None,  # instruction set of the C++ kernels
-        "capability": torch.backends.cpu.get_cpu_capability(),
+        **isa.in_force(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         **_made,
     }

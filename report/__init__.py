@@ -10,10 +10,10 @@ class BadInput(ValueError):
 
 
 def build(results: Path, out: Path, matrices: list[str] | None = None) -> list[Path]:
-    """Write the pages of `matrices` (default: all below `results`) and the contents page; the paths written."""
-    from report import page
+    """Write the page over all matrices below `results`, or one of each of `matrices`; the paths written, pages first."""
+    from report import pages
 
-    return page.build(results, out, matrices)
+    return pages.build(results, out, matrices)
 
 
 def leaderboard_text(results: Path, matrix: str, width: int) -> str:

@@ -45,7 +45,12 @@ COMMANDS: dict[str, tuple[str, dict[str, dict]]] = {
     "ledger": ("published numbers against ours", {"--markdown": MARKDOWN}),
     "cite": (
         "a row's sentence, signature, BibTeX and the command that runs it again",
-        {"row": {"metavar": "ROW", "help": "a record hash (rec:...), or matrix:task/architecture/stabilisation/optimizer"}},
+        {
+            "row": {
+                "metavar": "ROW",
+                "help": "a record hash (rec:...), or matrix:task/architecture/stabilisation/optimizer",
+            }
+        },
     ),
     "verify": (
         "check checksums, duplicates, seeds, schema, environments and scores that are too good",

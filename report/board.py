@@ -24,6 +24,7 @@ from report.families import Family, families
 from report.frame import GROUP, Frames, chosen, load
 from report.groups import AXES, Group, Triple, baseline, groups_of, named
 from report.overall import overall
+from report.signature import record_hash, signature
 from report.stats import dense_ranks, difference, shown, t_interval
 from report.targets import ARRIVALS, arrivals, goal, summary
 from report.versus import VERSUS, versus
@@ -39,6 +40,7 @@ ROWS = (
     *("seeds", "scored", "failed", "failures", "key", "rank", "below", "difference", "gap", "half_life", "half_start"),
     *("parameters", "width", "backend", "ms_cpu", "noisy_cpu", "ms_cuda", "noisy_cuda", "ratio"),
     *("to_target", "reached", "watched", "median_step", "after", "by", "seconds"),
+    *("peak_mib", "best_share", "machine", "files", "record", "signature"),
 )
 
 
@@ -87,11 +89,11 @@ def board_of(results: Path, matrix: str) -> Board:
     return board(load(results, chosen(results, [matrix])[0]))
 
 
-def board(frames: Frames) -> Board:
-    """The board of these frames."""
+def board(frames: Frames, base: Triple | None = None) -> Board:
+    """The board of these frames, against the baseline given, or the centre of the matrix."""
     runs = frames.runs.copy()
     runs["triple"] = list(zip(*(runs[axis] for axis in AXES), strict=True))
-    base = baseline(runs)
+    base = base or baseline(runs)
     runs["name"], runs["label"] = named(runs, base)
     machines = _timed_on(frames.times)
     times = {(t.device, t.configuration): t for t in frames.times.itertuples() if machines.get(t.device) == t.machine}
@@ -140,6 +142,12 @@ def _configurations(
             "half_life": _median(good["half_end"]),
             "half_start": _median(good["half_start"]),
             **{fact: _last(seeds[fact]) for fact in ("parameters", "width", "backend")},
+            "peak_mib": seeds["peak_mib"].max(),
+            "best_share": (good["best_step"] / good["steps"]).median(),
+            "machine": first["machine"],
+            "files": tuple(sorted(set(seeds["file"]) - {""})),
+            "record": record_hash(seeds["proof"]),
+            "signature": signature(group, seeds, mean, interval if len(good) >= SEEDS else math.nan),
             **_times(first, group.device, times),
             **summary(group, [row for row in arrived if (row["configuration"], row["origin"]) == key]),
         }

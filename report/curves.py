@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from report import ink
 from report.board import Board
+from report.stats import shown
 from report.survival import kaplan_meier
 
 FLOOR = 1e-8
@@ -20,28 +21,54 @@ FLOOR = 1e-8
 
 def learning(board: Board) -> Figure:
     """Validation metric against steps: the baseline and the best in colour, each seed thin, the median thick."""
-    points = _joined(board, board.frames.curves[board.frames.curves["split"] == "valid"].dropna(subset=["value"]))
+    return _curves(board, _joined(board, _validation(board)), "step", "updates", "updates")
+
+
+def seconds(board: Board) -> Figure:
+    """The same against seconds of training: what a technique costs a step moves its whole curve."""
+    return _curves(board, timed_curves(board), "seconds", "seconds of training, at the timed pass's ms/step", "s")
+
+
+def _curves(board: Board, points: pd.DataFrame, x: str, label: str, unit: str) -> Figure:
     groups = [group for group in board.groups if group.label in set(points["group"])]
     figure, axes = ink.panels(groups)
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
+    text = ink.labels(board)
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
         for name, part in back_to_front(mine, bold):
-            middle = _median(part, "step", "value")
+            middle = _median(part, x, "value")
             if name in bold:
                 for _, seed in part.groupby("id"):
-                    ax.plot(*_line(seed["step"], seed["value"]), color=colours[name], linewidth=0.6, alpha=0.5)
-                ax.plot(*_line(middle.index, middle), color=colours[name], linewidth=1.5)
-            else:
-                ax.plot(*_line(middle.index, middle), color=ink.OTHER, linewidth=0.5, zorder=1)
+                    ax.plot(*_line(seed[x], seed["value"]), color=colours[name], linewidth=0.6, alpha=0.5)
+            style = {"color": colours[name], "linewidth": 1.5} if name in bold else {"linewidth": 0.5, "zorder": 1}
+            (line,) = ax.plot(*_line(middle.index, middle), **{"color": ink.OTHER, **style})
+            ink.tip(line, f"{text[name]}: {_last(middle)} after {middle.index[-1]:.4g} {unit}, median over seeds")
         ink.spread_scale(ax, mine["value"], group.better)
         if not np.isnan(group.target):
             ax.axhline(group.target, color="#555555", linewidth=0.9, linestyle=":")
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.set(xlabel="updates", ylabel=f"validation {ink.measure(group)}")
+        ax.set(xlabel=label, ylabel=f"validation {ink.measure(group)}")
     others = "other techniques" if len(set(points["name"])) > len(bold) else ""
     ink.legend(figure, ink.keys(board, bold, others))
     return figure
+
+
+def _last(middle: pd.Series) -> str:
+    return shown(float(middle.iloc[-1]))
+
+
+def timed_curves(board: Board) -> pd.DataFrame:
+    """Validation points of techniques that were timed on their own device, with the seconds of training until each."""
+    points = _joined(board, _validation(board))
+    device = {group.label: group.device for group in board.groups}
+    rows = board.techniques.drop_duplicates("configuration").set_index("configuration")
+    ms = {key: row.get(f"ms_{device[row['group']]}", np.nan) for key, row in rows.iterrows()}
+    return points.assign(seconds=points["step"] * points["configuration"].map(ms) / 1000).dropna(subset=["seconds"])
+
+
+def _validation(board: Board) -> pd.DataFrame:
+    return board.frames.curves[board.frames.curves["split"] == "valid"].dropna(subset=["value"])
 
 
 def arrivals(board: Board) -> Figure:
@@ -50,6 +77,7 @@ def arrivals(board: Board) -> Figure:
     groups = [group for group in board.groups if group.label in set(points["group"])]
     figure, axes = ink.panels(groups)
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
+    text = ink.labels(board)
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
         for name, part in back_to_front(mine, bold):
@@ -57,7 +85,8 @@ def arrivals(board: Board) -> Figure:
             x, y = [0.0, *curve.times, group.horizon], [1.0, *curve.shares, (1.0, *curve.shares)[-1]]
             style: dict[str, Any] = {"linewidth": 1.6} if name in bold else {"linewidth": 0.6, "zorder": 1}
             colour = colours[name] if name in bold else ink.OTHER
-            ax.plot(x, y, drawstyle="steps-post", color=colour, **style)
+            (line,) = ax.plot(x, y, drawstyle="steps-post", color=colour, **style)
+            ink.tip(line, f"{text[name]}: {part['reached'].sum()} of {len(part)} runs reached the target")
         ax.set(xlabel="updates", ylabel="not there yet", ylim=(-0.03, 1.05))
         ax.xaxis.set_major_locator(MaxNLocator(5))
     others = "other techniques" if len(set(points["name"])) > len(bold) else ""
@@ -70,7 +99,7 @@ def gradients(board: Board) -> Figure:
     points = relative_norms(board)
     groups = [group for group in board.groups if group.label in set(points["group"])]
     figure, axes = ink.panels(groups)
-    colours = ink.palette(board)
+    colours, text = ink.palette(board), ink.labels(board)
     bold = [name for name in colours if name in set(points["name"])]
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
@@ -78,7 +107,9 @@ def gradients(board: Board) -> Figure:
             for when, side in part.groupby("when"):
                 if name in bold or when == "end":
                     middle = _median(side, "distance", "relative")
-                    ax.plot(*_line(middle.index, middle), **_style(colours.get(name), str(when)))
+                    (line,) = ax.plot(*_line(middle.index, middle), **_style(colours.get(name), str(when)))
+                    reach = f"{middle.iloc[-1]:.2g} of the last frame's, {middle.index[-1]} steps back"
+                    ink.tip(line, f"{text[name]}, {when} of training: {reach}")
         low, high = max(float(mine["relative"].min()), FLOOR), float(mine["relative"].max())
         ax.set_yscale("log")
         ax.set_ylim(low / 1.5, max(high, 1.0) * 1.5)

@@ -63,7 +63,8 @@ def _diagram(ax: Axes, each: Family, colours: dict[str, str]) -> None:
         y = -top - (place if left else count - 1 - place)
         edge = 1 - 0.04 * wide if left else count + 0.04 * wide
         colour = colours.get(name, "#8a8a8a")
-        ax.plot([rank, rank, edge], [0, y, y], color=colour, linewidth=0.9)
+        (line,) = ax.plot([rank, rank, edge], [0, y, y], color=colour, linewidth=0.9)
+        ink.tip(line, f"{label}: mean rank {rank:.3g}")
         text = f"{label}  {rank:.2f}" if left else f"{rank:.2f}  {label}"
         ax.text(edge - 0.01 * wide if left else edge + 0.01 * wide, y, text, va="center", fontsize=8,
                 ha="right" if left else "left", color=colour if name in colours else "#333333")  # fmt: skip
@@ -85,14 +86,15 @@ def profiles(board: Board) -> Figure:
         figsize=({1: 6.4, 2: 8.8}.get(len(found), 11.0), 3.2 * math.ceil(len(found) / 3) + 0.5), layout="constrained"
     )
     axes = figure.subplots(math.ceil(len(found) / 3), min(len(found), 3), squeeze=False, sharey=True)
-    colours, taus = ink.palette(board), np.linspace(1, TAU, 301)
+    colours, text, taus = ink.palette(board), ink.labels(board), np.linspace(1, TAU, 301)
     for ax in axes.flat[len(found) :]:
         ax.remove()
     for ax, each in zip(axes.flat, found, strict=False):
         heights = profile(each.times, taus)
         for name, height in sorted(zip(each.names, heights.T, strict=True), key=lambda line: line[0] in colours):
             style = {"color": ink.OTHER, "linewidth": 0.8} if name not in colours else {"linewidth": 1.7}
-            ax.plot(taus, height, drawstyle="steps-post", **{"color": colours.get(name), **style})
+            (line,) = ax.plot(taus, height, drawstyle="steps-post", **{"color": colours.get(name), **style})
+            ink.tip(line, f"{text.get(name, name)}: {100 * height[-1]:.0f} % of tasks within {TAU:g} times the best")
         ax.set(xlim=(1, TAU), ylim=(-0.03, 1.05), xlabel="times the best number of updates", ylabel="share of tasks")
         ax.set_title(_heading(each, found))
         for side in ("top", "right"):

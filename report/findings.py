@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from report.board import Board
@@ -26,6 +26,44 @@ def listed(words: list[str], limit: int = 3) -> str:
     if len(words) > limit:
         return f"{', '.join(words[:limit])} and {len(words) - limit} more"
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 2 else words)
+
+
+def answer(boards: Sequence[Board]) -> str:
+    """What all matrices of a page together say, in one sentence."""
+    rows = pd.concat([board.techniques for board in boards])
+    runs = pd.concat([board.frames.runs[["task", "status"]] for board in boards])
+    if runs.empty:
+        return "No run has finished yet."
+    compared = rows[rows["family"].fillna("") != ""]
+    marks, tested = Counter(compared["mark"]), int(compared["p"].notna().sum())
+    said = (
+        f"Over {plural(runs['task'].nunique(), 'task')} and {plural(rows['name'].nunique(), 'technique')}, "
+        f"{marks[BETTER]} of {plural(tested, 'tested difference')} to a baseline {_is(marks[BETTER])} marked better and "
+        f"{marks[WORSE]} worse"
+    )
+    least = compared["least"].min()
+    if tested and not marks[BETTER] + marks[WORSE] and least > ALPHA:
+        said += f", for with so few seeds none could be (p is at least {shown(least, 2)} after Holm)"
+    leads = [clause for board in boards if (clause := _lead(board))]
+    return "; ".join([said, *leads, _failed(runs)]) + "."
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _lead(board: Board) -> str:
+    """Who leads one matrix over all its tasks, and how far from the baseline."""
+    first = board.overall[board.overall["rank"] == 1]
+    if len(first) != 1 or board.overall["rank"].notna().sum() < 2:
+        return ""
+    row = first.iloc[0]
+    change = (
+        ""
+        if math.isnan(row["difference"]) or math.isinf(row["difference"])
+        else (f", {row['difference']:+.1f} % on the baseline at the median")
+    )
+    return f"by mean rank {row['label']} leads {board.frames.matrix} ({plural(int(row['of']), 'task')}{change})"
 
 
 def headline(board: Board) -> str:
@@ -196,6 +234,28 @@ def learning(board: Board) -> str:
     return f"First to the baseline's best validation value with every seed: {listed(said)}."
 
 
+def seconds(board: Board) -> str:
+    """Who reached the target in the fewest seconds, task by task."""
+    rows = board.techniques.dropna(subset=["seconds"])
+    rows = rows[rows["reached"] == rows["watched"]]
+    if rows.empty:
+        return "No timed technique reached its target with every seed."
+    top = rows.sort_values(["group", "seconds", "name"]).drop_duplicates("group")
+    said = [f"{row.label} on {row.group} ({shown(row.seconds, 3)} s)" for row in top.itertuples()]
+    return f"First to the target in seconds, with every seed: {listed(said)}."
+
+
+def best_update(board: Board) -> str:
+    """How many runs went on past their best point."""
+    runs = board.frames.runs.dropna(subset=["best_step", "steps"])
+    early = int((runs["best_step"] < runs["steps"]).sum())
+    half = int((2 * runs["best_step"] <= runs["steps"]).sum())
+    return (
+        f"{early} of {plural(len(runs), 'run')} had their lowest validation loss before their last evaluation, {half} "
+        "in the first half."
+    )
+
+
 def _reach(board: Board) -> pd.Series:
     return board.techniques.groupby("label")["half_life"].median().dropna().sort_values(kind="stable")
 
@@ -231,16 +291,6 @@ def gap(board: Board) -> str:
         return f"The mean gap is {shown(float(rows['gap'].mean()), 3)}."
     smaller = int((others["gap"] < base.reindex(others["group"]).to_numpy()).sum())
     return f"{smaller} of {plural(len(others), 'cell')} overfit less than the baseline on the same task."
-
-
-def cost(board: Board) -> str:
-    """The range of times, and of the ratio to nn.LSTM."""
-    ratio = board.techniques["ratio"].dropna().astype(float)
-    if ratio.empty:
-        return "No ratio to nn.LSTM was taken."
-    low, middle, high = float(ratio.min()), float(np.median(ratio)), float(ratio.max())
-    times = f"{shown(low, 3)} to {shown(high, 3)} times (median {shown(middle, 3)})"
-    return f"A step takes {times} as long as with nn.LSTM of the same shape."
 
 
 def failures(board: Board) -> str:

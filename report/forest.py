@@ -18,6 +18,7 @@ from report import ink
 from report.board import Board
 from report.groups import Group
 from report.marks import beyond, span, technique_axis
+from report.stats import shown, signed
 from report.versus import BETTER, EQUIVALENT, SAME, WORSE
 
 MARKS = {BETTER: "#0072b2", WORSE: "#d55e00", EQUIVALENT: "#009e73", SAME: "#009e73", "": "#777777"}
@@ -62,11 +63,20 @@ def _panel(ax: Axes, board: Board, group: Group, names: list[str]) -> None:
         if not math.isnan(row["half"]):
             ends = np.clip([gain - row["half"], gain + row["half"]], left, right)
             ax.plot(ends, [y, y], color=colour, linewidth=1.2, solid_capstyle="butt")
-        ax.plot([gain], [y], marker="o", color=colour, markersize=4, markerfacecolor=colour if row["mark"] else "white")
+        face = colour if row["mark"] else "white"
+        (point,) = ax.plot([gain], [y], marker="o", color=colour, markersize=4, markerfacecolor=face)
+        half = "" if math.isnan(row["half"]) else f" ± {shown(row['half'], 2)}"
+        ink.tip(point, f"{row['label']}: {signed(gain)}{half}, {row['pairs']:.0f} pairs{_chance(row)}")
     technique_axis(ax, board, names)
     ax.set_xlim(left, right)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
     ax.set_xlabel(f"gain in {group.metric}{f' ({group.unit})' if group.unit else ''}, positive is better")
+
+
+def _chance(row: pd.Series) -> str:
+    if math.isnan(row["adjusted"]):
+        return ""
+    return f", p = {shown(row['adjusted'], 2)} after Holm, at least {shown(row['least'], 2)}"
 
 
 def explained(board: Board) -> Figure:
@@ -78,9 +88,11 @@ def explained(board: Board) -> Figure:
     left = np.zeros(len(tasks))
     for place in range(len(terms)):
         shares = np.array([np.nan_to_num(board.explained[task][place].share) for task in tasks])
-        ax.barh(
+        bars = ax.barh(
             np.arange(len(tasks)), shares, left=left, height=0.7, color=PARTS[place], edgecolor="white", linewidth=0.5
         )
+        for bar, task, share in zip(bars, tasks, shares, strict=True):
+            ink.tip(bar, f"{' × '.join(terms[place])} on {task}: {100 * share:.1f} %")
         left += shares
     axis: dict[str, Any] = {"ylim": (len(tasks) - 0.4, -0.6), "xlim": (0, max(1.0, left.max()))}
     ax.set(xlabel="share of the variance of ranks", **axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -23,6 +24,8 @@ from tasks.cards import TASKS
 
 Row = dict[str, Any]
 
+AXES = ("architecture", "stabilisation", "optimizer")
+
 GROUP = ("task", "version", "fingerprint", "device", "asked", "budget", "protocol", "tuned")
 """Runs that differ in any of these are never compared, let alone averaged. (Of two machines: neither paired nor
 averaged, though they stand in one table. See RUNS: origin.)"""
@@ -30,8 +33,10 @@ averaged, though they stand in one table. See RUNS: origin.)"""
 RUNS = (
     *("id", "configuration", *GROUP, "metric", "better", "unit", "architecture", "stabilisation", "optimizer", "seed"),
     *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
-    *("gap_scored", "clipped"),
+    *("gap_scored", "clipped", "weights"),
     *("cpu", "cuda", "machine", "origin", "idle", "alarm"),
+    *("steps", "best_step", "seconds", "peak_mib", "settings", "suite", "torch", "threads", "isa", "strict"),
+    *("code", "proof", "file"),
 )
 TRIALS = (
     *("id", "configuration", *GROUP, "architecture", "stabilisation", "optimizer", "origin", "index", "lr", "others"),
@@ -110,24 +115,25 @@ def chosen(results: Path, wanted: list[str] | None) -> list[str]:
 
 def load(results: Path, matrix: str) -> Frames:
     """The frames of one matrix. Lines that cannot be read are left out and reported on stderr."""
-    rows = [row for store in stores(results) if store.path.parent.name == matrix for row in _readable(store)]
+    rows = [row for store in stores(results) if store.path.parent.name == matrix for row in readable(store)]
     return frames(matrix, rows)
 
 
 def core(results: Path) -> dict[str, list[Row]]:
     """The measurements of the core, by machine, sorted."""
-    found = {store.path.stem: list(_readable(store)) for store in stores(results, FOLDER)}
+    found = {store.path.stem: list(readable(store)) for store in stores(results, FOLDER)}
     kept = {clean(name): [row for row in rows if row.get("kind") == "core"] for name, rows in found.items()}
     return {name: rows for name, rows in kept.items() if rows}
 
 
-def _readable(store: Store) -> Iterable[Row]:
+def readable(store: Store) -> Iterable[Row]:
+    """The newest line of each kind and id of one file; what cannot be read is reported on stderr."""
     newest: dict[tuple[str, str], Row] = {}
     for count, _, found in store.lines():  # the store's own rule of what is damage; its rows() keep silent about it
         if isinstance(found, ValueError):
             print(f"warning: {store.path.name} line {count}: {clean(found, 200)}; left out", file=sys.stderr)
         elif isinstance(found.get("id"), str):
-            newest[str(found.get("kind")), found["id"]] = found
+            newest[str(found.get("kind")), found["id"]] = {**found, "file": store.path.name}
     return newest.values()
 
 
@@ -209,6 +215,7 @@ def _run(row: Row) -> Row:
         "gap": number(gap.get("gap")),
         "gap_scored": _gap_scored(row),
         "clipped": number(probes.get("clipped")),
+        "weights": clean(row.get("weights") or ""),  # sha256 of the scored weights
         "probed": "half_life" in end,
         "half_start": _half_life(start),
         "half_end": _half_life(end),
@@ -217,7 +224,59 @@ def _run(row: Row) -> Row:
         "machine": clean(mapping(row.get("machine")).get("label") or "?"),
         "idle": ", ".join(sorted(clean(name) for name in items(proof.get("idle")))),
         "alarm": clean(proof.get("too_good") or "", 160),
+        **_company(row, spec),
     }
+
+
+def _company(row: Row, spec: Mapping[str, Any]) -> Row:
+    """What a score must be named together with, and where its record is."""
+    machine, versions, cost = (mapping(row.get(key)) for key in ("machine", "versions", "cost"))
+    return {
+        "steps": number(row.get("steps")),
+        "best_step": number(row.get("best_step")),
+        "seconds": number(cost.get("seconds")),
+        "peak_mib": number(cost.get("peak_mib")),
+        "settings": tuple(
+            _settings(mapping(spec.get(axis))) for axis in ("architecture", "stabilisation", "optimizer")
+        ),
+        "suite": clean(versions.get("lstm-training-bench") or "?"),
+        "torch": clean(versions.get("torch") or "?"),
+        "threads": number(machine.get("threads")),
+        "isa": clean(machine.get("kernels") or machine.get("capability") or machine.get("simd") or "?").lower(),
+        "strict": machine.get("deterministic") is True,
+        "code": clean(row.get("code") or "?"),
+        "proof": proof(row),
+        "file": clean(row.get("file") or "", 160),
+    }
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return clean(
+        ",".join(f"{clean(key)}={clean(value)}" for key, value in sorted(values.items()) if key != "rule"), 160
+    )
+
+
+PROVEN = (
+    "id",
+    "status",
+    "step",
+    "score",
+    "metrics",
+    "curve",
+    "steps",
+    "best_step",
+    "restored",
+    "weights",
+    "task",
+    "tuning",
+)
+"""Fields that say what a run is and what came of it: not when, where or how fast."""
+
+
+def proof(row: Row) -> str:
+    """sha256 (first 16 digits) of what came of a run: the same on any machine that gives the same bits."""
+    kept = {key: row.get(key) for key in PROVEN}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _trial(row: Row) -> Row:
@@ -244,13 +303,14 @@ def _facts(row: Row) -> Row:
         "version": clean(task.get("version") or spec.get("task_version") or "?"),
         "fingerprint": clean(task.get("fingerprint") or ""),
         "device": clean(spec.get("device") or "?"),
-        "asked": clean(spec.get("backend") or "auto"),  # the back end asked for; `backend` is the one that ran
+        # the back end asked for, and the instruction set where one was; `backend` is the one that ran
+        "asked": clean(" ".join(str(part) for part in (spec.get("backend") or "auto", spec.get("isa")) if part)),
         "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
         "protocol": clean(spec.get("protocol", "?")),
         "metric": clean(task.get("metric") or ""),
         "better": task.get("better"),
         "unit": clean(task.get("unit") or ""),
-        **{axis: clean(called.get(axis) or "?") for axis in ("architecture", "stabilisation", "optimizer")},
+        **{axis: clean(called.get(axis) or "?") for axis in AXES},
         "reason": _last_line(row.get("reason")),
         "origin": _origin(row),
     }

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.axes import REFERENCE
-from report.frame import GROUP
+from report.frame import AXES, GROUP
 from tasks.cards import TASKS
 
 Triple = tuple[str, str, str]
 
-AXES = ["architecture", "stabilisation", "optimizer"]
 PLAIN = ("lstm", "none", "adam")
 """Preferred where nothing in the matrix says which triple is its centre, as in a full cross."""
 

@@ -14,15 +14,22 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from PIL import Image
 
 from report.board import Board
 from report.groups import Group
+from report.svg import tips
 
 BASE = "#111111"
+ON_COLOUR = "#101010"
+"""Text that stands on a colour of its own: it stays dark on a dark page, where ink is light (report.svg)."""
 OTHER = "#b4b4b4"
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#6a3d9a")
 """Okabe & Ito's colours, which colour-blind readers can tell apart; brown and violet in place of yellow."""
@@ -36,6 +43,11 @@ STATUS = {
 }
 PANELS = 12
 """More panels are no longer looked at; the tables hold every task."""
+
+
+def tip(artist: Artist, *texts: str) -> None:
+    """Have an artist say this on hover; of points, one text each, in their order."""
+    artist.set_gid(tips(texts))
 
 
 def theme() -> AbstractContextManager[None]:
@@ -137,7 +149,7 @@ def plain_log(axis: Any, low: float, high: float) -> None:
     decades = math.log10(high / low)
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=max(6, int(decades / 2))))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())  # they say nothing, and cost as much as all else in a figure
 
 
 def spread_scale(ax: Axes, values: pd.Series, better: str) -> None:
@@ -158,13 +170,16 @@ def thinned(steps: np.ndarray, limit: int = 80) -> np.ndarray:
 
 def files(figure: Figure) -> dict[str, bytes]:
     """The figure as SVG and as PNG, without a date or a version, so that the same records give the same bytes."""
-    found = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a plug-in may be called anything
-        figure.draw_without_rendering()  # lays the panels out, once for both files: that is half the work
+        figure.draw_without_rendering()  # lays the panels out, once for both files
         figure.set_layout_engine("none")
-        for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=110, metadata=metadata)
-            found[kind] = buffer.getvalue()
-    return found
+        # both canvases by hand: savefig would lay everything out again, twice, which is half of all the work
+        vector = io.BytesIO()
+        FigureCanvasSVG(figure).print_svg(vector, metadata={"Date": None, "Creator": None})
+        figure.set_dpi(110)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = io.BytesIO()
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(pixels, "png")
+    return {"svg": vector.getvalue(), "png": pixels.getvalue()}

@@ -211,7 +211,7 @@ def _csv(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def claims_terminal(matrix: str, found: Sequence[Finding], width: int) -> str:
     """The summary, then each claim with its rows."""
     if not decidable(found):
-        return _printed(width, lambda console: console.print(Text(f"{matrix}: {NOTHING}")))
+        return printed(width, lambda console: console.print(Text(f"{matrix}: {NOTHING}")))
 
     left_out = () if width >= 100 else COSTS
     shown_heads = [place for place in range(3, len(HEADS)) if HEADS[place] not in left_out]
@@ -228,18 +228,18 @@ def claims_terminal(matrix: str, found: Sequence[Finding], width: int) -> str:
             for measured in dict.fromkeys((one.technique, one.measure) for one in mine):
                 part = [one for one in mine if (one.technique, one.measure) == measured]
                 console.print(Text(f"{sentence}: {_versus(part[0])}, {part[0].measure}"))
-                console.print(_rich(_columns(claims_table(part), shown_heads)))
+                console.print(rich_table(with_columns(claims_table(part), shown_heads)))
         for rule in RULES:
             console.print(Text(rule))
 
-    return _printed(width, show)
+    return printed(width, show)
 
 
 def ledger_terminal(entries: Sequence[Entry], width: int) -> str:
     """The ledger without its sources; the written files have them."""
     table = ledger_table(entries)
     kept = [place for place, head in enumerate(table.heads) if head not in ("source", "matrix", "counts as reached")]
-    return _printed(width, lambda console: console.print(_rich(_columns(table, kept))))
+    return printed(width, lambda console: console.print(rich_table(with_columns(table, kept))))
 
 
 def _by_sentence(found: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
@@ -247,7 +247,7 @@ def _by_sentence(found: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
     return [(sentence, [one for one in found if one.claim.sentence == sentence]) for sentence in sentences]
 
 
-def _columns(table: Table, kept: Iterable[int]) -> Table:
+def with_columns(table: Table, kept: Iterable[int]) -> Table:
     """Some columns of a table, less those without a single entry."""
     full = [place for place in kept if any(line.cells[place] for line in table.lines)]
 
@@ -262,16 +262,18 @@ WHOLE = (*HEADS[3:9], "n")
 """Columns of a terminal that are never broken."""
 
 
-def _rich(table: Table) -> RichTable:
+def rich_table(table: Table, whole: Sequence[str] = WHOLE) -> RichTable:
+    """A table for a terminal; the columns named in `whole` are never broken."""
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head, text in zip(table.heads, table.texts, strict=True):
-        made.add_column(Text(head), justify="left" if text else "right", overflow="fold", no_wrap=head in WHOLE)
+        made.add_column(Text(head), justify="left" if text else "right", overflow="fold", no_wrap=head in whole)
     for line in table.lines:
         made.add_row(*(Text(cell) for cell in line.cells))
     return made
 
 
-def _printed(width: int, show: Callable[[Console], None]) -> str:
+def printed(width: int, show: Callable[[Console], None]) -> str:
+    """What `show` prints on a console of `width` columns, 40 at least, as text without colour."""
     file = io.StringIO()
     show(Console(file=file, width=max(width, 40), color_system=None, legacy_windows=False, emoji=False))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

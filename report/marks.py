@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from report import ink
 from report.board import Board
+from report.comparison import SEEDS
 from report.groups import Group
+from report.stats import shown
 
 
 def heatmap(board: Board) -> Figure:
@@ -31,18 +33,17 @@ def heatmap(board: Board) -> Figure:
     figure = Figure(figsize=(2.8 + max(0.95 * len(groups), 3), 1.8 + height), layout="constrained")
     ax = figure.subplots()
     colours = sns.diverging_palette(32, 245, s=85, l=50, as_cmap=True)
-    # seaborn's heatmap still calls what matplotlib 3.11 is about to drop
-    mesh = ax.pcolormesh(values.to_numpy(), cmap=colours, vmin=-limit, vmax=limit, edgecolors="white", linewidth=1)
+    mesh = ScalarMappable(Normalize(-limit, limit), colours)
     label, shrink = "% better than the baseline", min(1.0, 4 / height)
     bar = figure.colorbar(mesh, ax=ax, label=label, shrink=shrink, aspect=14, anchor=(0, 1), extend="both")
     bar.outline.set_visible(False)
-    every_one = bool((board.techniques["seeds"] == 1).all())
     for x, group in enumerate(groups):
         for y, name in enumerate(names):
             if (name, group.label) in cells.index:
-                _cell(ax, x, y, cells.loc[name, group.label], limit, colours, mark_single=not every_one)
+                _cell(ax, (x, y), cells.loc[name, group.label], mesh, f"{text[name]} on {group.label}")
             else:
                 ax.text(x + 0.5, y + 0.5, "not run", ha="center", va="center", fontsize=6.5, color="#999999")
+    ax.set_xlim(0, len(groups))
     ax.set_xticks(
         np.arange(len(groups)) + 0.5, [group.label for group in groups], rotation=40, ha="left", rotation_mode="anchor"
     )
@@ -55,33 +56,43 @@ def heatmap(board: Board) -> Figure:
     return figure
 
 
-def _cell(
-    ax: Axes, x: int, y: int, row: pd.Series, limit: float, colours: Callable[..., object], mark_single: bool
-) -> None:
-    """Number, hatching and mark of one cell."""
+FEW = 0.35
+"""How much colour is left to a cell of fewer seeds than an interval needs."""
+
+
+def _cell(ax: Axes, place: tuple[int, int], row: pd.Series, colours: ScalarMappable, label: str) -> None:
+    """Number, hatching and mark of one cell; pale where there are too few seeds."""
+    x, y = place
+    value, few = row["difference"], 0 < row["scored"] < SEEDS
+    patch = Rectangle((x, y), 1, 1, facecolor="#eeeeee", edgecolor="white", linewidth=1)
+    ax.add_patch(patch)
+    seeds = f"{row['scored']:.0f} of {row['seeds']:.0f} seeds"
     if row["scored"] == 0:
-        ax.add_patch(Rectangle((x, y), 1, 1, facecolor="#eeeeee", edgecolor="#777777", hatch="////", linewidth=0))
-        back = {"facecolor": "#eeeeee", "edgecolor": "none", "pad": 1}
-        ax.text(x + 0.5, y + 0.5, "failed", ha="center", va="center", fontsize=7, color="#111111", bbox=back)
+        patch.set(hatch="////", edgecolor="#777777", linewidth=0)
+        ink.tip(patch, f"{label}: {row['failures']}, {seeds}")
+        back = {"facecolor": "#efefef", "edgecolor": "none", "pad": 1}
+        ax.text(x + 0.5, y + 0.5, "failed", ha="center", va="center", fontsize=7, color=ink.ON_COLOUR, bbox=back)
         return
-    value = row["difference"]
-    mark = (
-        f"{row['failed']:.0f}/{row['seeds']:.0f} failed"
-        if row["failed"]
-        else "n=1"
-        if mark_single and row["scored"] == 1
-        else ""
-    )
+    ink.tip(patch, f"{label}: {shown(row['mean'])}, {_percent(value)}, {seeds}")
     if math.isnan(value):
         ax.text(x + 0.5, y + 0.5, "no baseline", ha="center", va="center", fontsize=6.5, color="#777777")
         return
-    share = 0.5 + 0.5 * float(np.clip(value / limit, -1, 1))
-    dark = np.dot(to_rgb(colours(share)), (0.299, 0.587, 0.114)) < 0.6  # type: ignore[arg-type]
+    colour = np.asarray(colours.to_rgba(value)[:3])
+    colour = FEW * colour + 1 - FEW if few else colour
+    patch.set_facecolor(tuple(colour))
+    dark = float(np.dot(colour, (0.299, 0.587, 0.114))) < 0.6
     number = f"{value:+.1f}" if abs(value) < 100 else f"{value:+.0f}" if abs(value) < 1e4 else "far worse"
-    ink_of, pale = ("white", "white") if dark else ("#111111", "#444444")
+    mark = (
+        f"{row['failed']:.0f}/{row['seeds']:.0f} failed" if row["failed"] else f"n={row['scored']:.0f}" if few else ""
+    )
+    ink_of = "white" if dark else ink.ON_COLOUR
     ax.text(x + 0.5, y + (0.36 if mark else 0.5), number, ha="center", va="center", fontsize=8, color=ink_of)
     if mark:
-        ax.text(x + 0.5, y + 0.76, mark, ha="center", va="center", fontsize=6, color=pale)
+        ax.text(x + 0.5, y + 0.76, mark, ha="center", va="center", fontsize=6, color=ink_of)
+
+
+def _percent(value: float) -> str:
+    return "no baseline to compare with" if math.isnan(value) else f"{value:+.3g} % of the baseline, + is better"
 
 
 def _compared(board: Board) -> list[str]:
@@ -91,9 +102,9 @@ def _compared(board: Board) -> list[str]:
 
 def half_life(board: Board) -> Figure:
     """How far back the gradient reaches at the end of training, one bar a technique, the median over seeds."""
-    names, colours = ink.order(board), ink.palette(board)
+    names, colours, text = ink.order(board), ink.palette(board), ink.labels(board)
     rows = board.techniques.dropna(subset=["half_life"])
-    groups = _having(board, rows)
+    groups = having(board, rows)
     names = [name for name in names if name in set(rows["name"])]
     figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
     for ax, group in zip(axes, groups, strict=False):
@@ -102,7 +113,7 @@ def half_life(board: Board) -> Figure:
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (1.0, 10.0)
         left, right = low / 1.5, high * (high / low) ** 0.25 * 1.6
         for y, (name, value) in enumerate(mine.items()):
-            _reach_bar(ax, y, value, left, right, colours.get(name, ink.OTHER))
+            _reach_bar(ax, y, value, left, right, colours.get(name, ink.OTHER), text[name])
         ax.set_xscale("log")
         ax.set_xlim(left, right)
         ink.plain_log(ax.xaxis, left, right)
@@ -111,14 +122,15 @@ def half_life(board: Board) -> Figure:
     return figure
 
 
-def _reach_bar(ax: Axes, y: int, value: float, left: float, right: float, colour: str) -> None:
+def _reach_bar(ax: Axes, y: int, value: float, left: float, right: float, colour: str, label: str) -> None:
     """One bar with its number at the end."""
     if math.isnan(value):
         ax.annotate("-", (left, y), (4, 0), textcoords="offset points", va="center", fontsize=7, color="#777777")
         return
-    ax.barh(y, min(value, right) - left, left=left, height=0.7, color=colour)
+    (bar,) = ax.barh(y, min(value, right) - left, left=left, height=0.7, color=colour)
+    ink.tip(bar, f"{label}: {'does not decay' if math.isinf(value) else f'{value:.4g} steps'}")
     if math.isinf(value):
-        light = "#111111" if colour == ink.OTHER else "white"
+        light = ink.ON_COLOUR if colour == ink.OTHER else "white"
         ax.annotate(
             "does not decay", (left, y), (4, 0), textcoords="offset points", va="center", fontsize=7, color=light
         )
@@ -129,34 +141,55 @@ def _reach_bar(ax: Axes, y: int, value: float, left: float, right: float, colour
 
 def gap(board: Board) -> Figure:
     """Validation loss minus training loss at the best point: every seed a point, the median a line."""
-    named = board.techniques[["configuration", "group", "name"]]
-    runs = board.frames.runs.dropna(subset=["gap"]).merge(named, on="configuration", suffixes=("", "_"))
-    groups = _having(board, runs)
-    names = [name for name in ink.order(board) if name in set(runs["name"])]
-    figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
-    colours = ink.palette(board)
-    place = {name: y for y, name in enumerate(names)}
-    for ax, group in zip(axes, groups, strict=False):
-        mine = runs[runs["group"] == group.label]
-        left, right = span(mine["gap"])
+    figure, axes, panels = _by_technique(board, board.frames.runs.assign(value=board.frames.runs["gap"]))
+    for ax, mine in zip(axes, panels, strict=False):
+        left, right = span(mine["value"])
         ax.axvline(0, color="#777777", linewidth=0.8)
-        inside = mine[mine["gap"].between(left, right)]
-        shades = [colours.get(name, ink.OTHER) for name in inside["name"]]
-        sns.scatterplot(x=inside["gap"], y=inside["name"].map(place), ax=ax, s=16, c=shades, linewidth=0)
-        for name, values in mine.loc[~mine.index.isin(inside.index)].groupby("name")["gap"]:
-            for edge, outside in ((left, values[values < left]), (right, values[values > right])):
-                if len(outside):
-                    beyond(ax, place[name], outside.abs().max() * math.copysign(1, edge), edge, colours.get(name))
-        medians = mine.groupby("name")["gap"].median()
-        middle = medians[medians.between(left, right)]
-        rows = np.array([place[name] for name in middle.index])
-        strokes = [colours.get(name, "#777777") for name in middle.index]
-        ax.vlines(middle.to_numpy(), rows - 0.38, rows + 0.38, color=strokes, linewidth=1.8)
-        technique_axis(ax, board, names)
         ax.set_xlim(left, right)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         ax.set_xlabel("validation loss - training loss")
+        _seeds(ax, board, mine, left, right)
     return figure
+
+
+def best_update(board: Board) -> Figure:
+    """After which share of its updates a run's validation loss was lowest: every seed a point, the median a line."""
+    runs = board.frames.runs
+    figure, axes, panels = _by_technique(board, runs.assign(value=100 * runs["best_step"] / runs["steps"]))
+    for ax, mine in zip(axes, panels, strict=False):
+        ax.set_xlim(-4, 104)
+        ax.set_xlabel("best validation loss, after % of updates")
+        _seeds(ax, board, mine, -4, 104)
+    return figure
+
+
+def _by_technique(board: Board, runs: pd.DataFrame) -> tuple[Figure, list[Axes], list[pd.DataFrame]]:
+    """A panel a group, a row a technique, and the runs of each panel with `value`, `y`, `label` and `shade`."""
+    named = board.techniques[["configuration", "group", "name", "label"]].drop_duplicates("configuration")
+    runs = runs.dropna(subset=["value"]).merge(named, on="configuration")
+    groups = having(board, runs)
+    names = [name for name in ink.order(board) if name in set(runs["name"])]
+    place, colours = {name: y for y, name in enumerate(names)}, ink.palette(board)
+    runs = runs.assign(y=runs["name"].map(place), shade=[colours.get(name, ink.OTHER) for name in runs["name"]])
+    figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
+    for ax in axes:
+        technique_axis(ax, board, names)
+    return figure, axes, [runs[runs["group"] == group.label] for group in groups]
+
+
+def _seeds(ax: Axes, board: Board, mine: pd.DataFrame, left: float, right: float) -> None:
+    """The points of one panel and their medians; an arrow at the edge for what lies beyond it."""
+    inside = mine[mine["value"].between(left, right)]
+    points = ax.scatter(inside["value"], inside["y"], s=16, c=inside["shade"].to_list(), linewidth=0)
+    ink.tip(points, *(f"{run.label}, seed {run.seed:.0f}: {run.value:.4g}" for run in inside.itertuples()))
+    for (y, shade), values in mine.loc[~mine.index.isin(inside.index)].groupby(["y", "shade"])["value"]:
+        for edge, outside in ((left, values[values < left]), (right, values[values > right])):
+            if len(outside):
+                beyond(ax, y, outside.abs().max() * math.copysign(1, edge), edge, shade)
+    medians = mine.groupby(["y", "shade"])["value"].median().reset_index()
+    middle = medians[medians["value"].between(left, right)]
+    strokes = ["#777777" if shade == ink.OTHER else shade for shade in middle["shade"]]
+    ax.vlines(middle["value"].to_numpy(), middle["y"] - 0.38, middle["y"] + 0.38, color=strokes, linewidth=1.8)
 
 
 def span(values: pd.Series, far: float = 5.0) -> tuple[float, float]:
@@ -179,27 +212,6 @@ def beyond(ax: Axes, y: int, value: float, edge: float, colour: str | None) -> N
     ax.annotate(f"{value:.2g}", (edge, y), (offset, 0), textcoords="offset points", va="center", ha=side, fontsize=7)
 
 
-def cost(board: Board) -> Figure:
-    """Score against milliseconds a training step, one point a configuration."""
-    rows = timed(board)
-    groups = _having(board, rows)
-    figure, axes = ink.panels(groups)
-    colours = ink.palette(board)
-    for ax, group in zip(axes, groups, strict=False):
-        mine = rows[rows["group"] == group.label]
-        mine = mine.iloc[np.argsort(mine["name"].isin(colours).to_numpy(), kind="stable")]  # colour lies over grey
-        shades = [colours.get(name, ink.OTHER) for name in mine["name"]]
-        sns.scatterplot(
-            x=mine[f"ms_{group.device}"], y=mine["mean"], ax=ax, s=34, c=shades, linewidth=0.4, edgecolor="white"
-        )
-        ink.spread_scale(ax, mine["mean"], group.better)
-        ax.set(xlabel=f"ms a step, {group.device}", ylabel=ink.measure(group))
-    present = [name for name in colours if name in set(rows["name"])]
-    others = "all others" if len(set(rows["name"])) > len(present) else ""
-    ink.legend(figure, ink.keys(board, present, others, marker="o", linestyle=""))
-    return figure
-
-
 def failures(board: Board) -> Figure:
     """Failed runs of each technique, by how they ended."""
     named = board.techniques[["configuration", "name"]].drop_duplicates("configuration")
@@ -208,9 +220,13 @@ def failures(board: Board) -> Figure:
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     figure = Figure(figsize=(8.8, 1.1 + 0.24 * len(counts)), layout="constrained")
     ax = figure.subplots()
-    left = np.zeros(len(counts))
+    left, text = np.zeros(len(counts)), ink.labels(board)
     for status in counts.columns:
-        ax.barh(np.arange(len(counts)), counts[status], left=left, height=0.7, color=ink.STATUS.get(status, "#777777"))
+        bars = ax.barh(
+            np.arange(len(counts)), counts[status], left=left, height=0.7, color=ink.STATUS.get(status, "#777777")
+        )
+        for bar, name, count in zip(bars, counts.index, counts[status], strict=True):
+            ink.tip(bar, f"{text[name]}: {count} {status}")
         left += counts[status].to_numpy()
     total = board.techniques.groupby("name")["seeds"].sum()
     for y, name in enumerate(counts.index):
@@ -233,14 +249,7 @@ def technique_axis(ax: Axes, board: Board, names: list[str]) -> None:
     ax.set_ylabel("")
 
 
-def _having(board: Board, rows: pd.DataFrame) -> list[Group]:
+def having(board: Board, rows: pd.DataFrame) -> list[Group]:
+    """The groups that have rows."""
     present = set(rows["group"])
     return [group for group in board.groups if group.label in present]
-
-
-def timed(board: Board) -> pd.DataFrame:
-    """Scored rows with a time on their own device."""
-    device = {group.label: group.device for group in board.groups}
-    rows = board.techniques.dropna(subset=["mean"])
-    own = [row.get(f"ms_{device[row['group']]}", math.nan) for _, row in rows.iterrows()]
-    return rows[pd.Series(own, index=rows.index, dtype=float).notna()]

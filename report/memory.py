@@ -73,7 +73,7 @@ def reach(board: Board) -> Figure:
     names = [name for name in ink.order(board) if name in set(found["name"])]
     place = {name: y for y, name in enumerate(names)}
     figure, axes = ink.panels(list(problems.values()), height=0.9 + 0.19 * len(names), share_rows=True)
-    colours = ink.palette(board)
+    colours, text = ink.palette(board), ink.labels(board)
     for ax, problem in zip(axes, problems, strict=False):
         mine = found[found["problem"] == problem]
         lengths = sorted(set(runs.loc[runs["problem"] == problem, "steps"]))
@@ -81,7 +81,9 @@ def reach(board: Board) -> Figure:
         at = mine.assign(x=mine["longest"].where(~mine["none"], none))
         for (name, x), seeds in at.groupby(["name", "x"]):  # seeds that reach as far stand beside each other
             spots = place[name] + min(0.22, 0.7 / len(seeds)) * (np.arange(len(seeds)) - (len(seeds) - 1) / 2)
-            ax.scatter([x] * len(seeds), spots, s=9, color=colours.get(name, ink.OTHER), linewidth=0, zorder=3)
+            points = ax.scatter([x] * len(seeds), spots, s=9, color=colours.get(name, ink.OTHER), linewidth=0, zorder=3)
+            far = "not even the shortest T" if x == none else f"T = {x:g}"
+            ink.tip(points, f"{text[name]}: {far} with {plural(len(seeds), 'seed')}")
         for name, middle in at.groupby("name")["x"].median().items():
             ends = (place[name] - 0.4, place[name] + 0.4)
             ax.vlines(middle, *ends, color=colours.get(name, "#777777"), linewidth=1.8, alpha=0.6)
@@ -118,10 +120,11 @@ def lengths(board: Board) -> Figure:
     runs = runs.dropna(subset=["score"])
     figure, axes = ink.panels(list(problems.values()))
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(runs["name"])]
+    text = ink.labels(board)
     for ax, (problem, group) in zip(axes, problems.items(), strict=False):
         mine = runs[runs["problem"] == problem]
         for name, part in back_to_front(mine, bold):
-            _seeds_and_median(ax, part["steps"], part["score"], colours[name] if name in bold else "")
+            _seeds_and_median(ax, part["steps"], part["score"], colours[name] if name in bold else "", text[name])
         lines = [(task, float(TASKS[task].solved or 0)) for task in mine.sort_values("steps")["task"].unique()]
         at = sorted(set(mine["steps"]))
         levels = pd.Series([*mine["score"], *(without_memory(task) for task, _ in lines), *(line for _, line in lines)])
@@ -165,14 +168,15 @@ def forgotten(board: Board) -> str:
     return f"{'. '.join(said)}."
 
 
-def _seeds_and_median(ax: Axes, x: pd.Series, y: pd.Series, colour: str) -> None:
+def _seeds_and_median(ax: Axes, x: pd.Series, y: pd.Series, colour: str, label: str) -> None:
     """Every seed a point and their median a line; without a colour the line alone, in grey."""
     middle = y.groupby(x).median()
+    style = {"color": colour, "linewidth": 1.5} if colour else {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
+    (line,) = ax.plot(middle.index, middle, **style)
+    ink.tip(line, f"{label}: medians {', '.join(f'{value:.3g}' for value in middle)}")
     if colour:
-        ax.scatter(x, y, s=9, color=colour, alpha=0.6, linewidth=0)
-        ax.plot(middle.index, middle, color=colour, linewidth=1.5)
-    else:
-        ax.plot(middle.index, middle, color=ink.OTHER, linewidth=0.5, zorder=1)
+        points = ax.scatter(x, y, s=9, color=colour, alpha=0.6, linewidth=0)
+        ink.tip(points, *(f"{label}: {value:.4g}" for value in y))
 
 
 def studied(board: Board) -> tuple[pd.DataFrame, Problems]:
@@ -227,6 +231,7 @@ def _against_data(board: Board, column: str, label: str) -> Figure:
     runs = runs.dropna(subset=[column])
     figure, axes = ink.panels(list(problems.values()))
     colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(runs["name"])]
+    text = ink.labels(board)
     for ax, problem in zip(axes, problems, strict=False):
         mine = runs[runs["problem"] == problem]
         ax.axhline(0, color="#777777", linewidth=0.8)
@@ -235,7 +240,8 @@ def _against_data(board: Board, column: str, label: str) -> Figure:
             side = 0.09 * (bold.index(name) - (len(bold) - 1) / 2) if name in bold else 0.0
             x = part["amount"].map(AMOUNTS.index) + side
             for there in (x < 2.5, x >= 2.5):  # other labels are no further amount of data: no line leads there
-                _seeds_and_median(ax, x[there], part.loc[there, column], colours[name] if name in bold else "")
+                colour = colours[name] if name in bold else ""
+                _seeds_and_median(ax, x[there], part.loc[there, column], colour, text[name])
             middle = part.loc[x >= 2.5, column].median()
             ax.plot(3 + side, middle, "_", color=colours[name] if name in bold else ink.OTHER, markersize=7)
         ax.set_xticks(range(len(AMOUNTS)), AMOUNTS)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from report import diagrams, evidence, findings, memory, tuning
+from report import costs, crossing, diagrams, evidence, findings, memory, tuning
 from report.board import Board
-from report.curves import arrivals, gradients, learning, relative_norms
+from report.curves import arrivals, gradients, learning, relative_norms, seconds, timed_curves
 from report.forest import explained, forest
-from report.marks import cost, failures, gap, half_life, heatmap, timed
+from report.marks import best_update, failures, gap, half_life, heatmap
 from report.tables import Table
 
 
@@ -20,6 +20,7 @@ class Plot:
     """A figure with its words. `without` says why it is left out, "" where there is something to draw."""
 
     name: str
+    section: str  # of the page; figures of one section stand together
     title: str
     look: str
     draw: Callable[[Board], Figure]
@@ -78,8 +79,12 @@ def _no_gap(board: Board) -> str:
     return "" if board.frames.runs["gap"].notna().any() else "no record holds a generalisation gap"
 
 
-def _no_times(board: Board) -> str:
-    return "" if len(timed(board)) else "no configuration with a score has been timed on its device"
+def _no_seconds(board: Board) -> str:
+    return "" if len(timed_curves(board)) else "no technique with a learning curve has been timed on its device"
+
+
+def _no_best_update(board: Board) -> str:
+    return "" if board.frames.runs["best_step"].notna().any() else "no record says when its validation loss was lowest"
 
 
 def _no_failures(board: Board) -> str:
@@ -90,54 +95,14 @@ PLOTS = (
     Plot(
         "heatmap",
         "Difference to the baseline",
+        "Difference to the baseline",
         "Blue cells are better than the baseline on that task, orange cells worse; numbers are % of the baseline's "
         "score, and hatched cells failed with every seed.",
         *(heatmap, findings.heatmap, _no_comparison, False),
     ),
     Plot(
-        "comparison",
-        "Compared with the baseline, seed by seed",
-        "Points are mean gains over the seeds that a technique and the baseline share, lines their 95 % intervals; "
-        "the green band is the margin within which a difference would not matter. Filled points are decided.",
-        *(forest, findings.comparison, _no_pairs, True, evidence.comparison_tables),
-    ),
-    Plot(
-        "critical-difference",
-        "Across tasks",
-        "Mean ranks, the best at the left, each axis among its own techniques; a bar joins techniques that these tasks "
-        "do not separate.",
-        *(diagrams.critical_difference, findings.ranks, _no_ranks, False, evidence.family_tables),
-    ),
-    Plot(
-        "performance-profile",
-        "Performance profiles",
-        "The share of tasks on which a technique reached the target in at most so many times the updates of the "
-        "fastest: a line further up and left is better.",
-        *(diagrams.profiles, findings.profile, _no_profile, False),
-    ),
-    Plot(
-        "variance-explained",
-        "What explains the scores",
-        "How much of the differences between the runs of a task each choice accounts for, each pair of choices beyond "
-        "that, and the seed.",
-        *(explained, findings.explained, _no_explained, False, evidence.effect_tables),
-    ),
-    Plot(
-        "time-to-target",
-        "Time to target",
-        "The share of seeds that have not reached the target yet, against updates: a line that falls early is fast, "
-        "one that stays up never gets there.",
-        *(arrivals, findings.arrival, _no_arrivals, True, evidence.target_tables),
-    ),
-    Plot(
-        "learning-curves",
-        "Learning curves",
-        "Validation metric against updates: thin lines are seeds, thick lines their median, grey lines the medians of "
-        "the other techniques; the dotted line is the target.",
-        *(learning, findings.learning, _no_curves),
-    ),
-    Plot(
         "gradient-norms",
+        "Vanishing gradients",
         "How gradients vanish",
         "Norm of the gradient at states further and further back, relative to the last frame: a line that falls "
         "steeply forgets; dashed at the start of training, solid at its end.",
@@ -145,12 +110,14 @@ PLOTS = (
     ),
     Plot(
         "gradient-half-life",
+        "Vanishing gradients",
         "Gradient half-life",
         "Steps back over which the gradient halves, at the end of training: longer bars remember more (log scale).",
         *(half_life, findings.half_life, _no_half_life),
     ),
     Plot(
         "longest-t",
+        "Vanishing gradients",
         "Longest T solved",
         "Over how many steps a technique remembers: the longest T that it solves with every shorter one; every seed is "
         "a point, the bar is their median. At the far left not even the shortest is; a T that was not run counts as "
@@ -159,6 +126,7 @@ PLOTS = (
     ),
     Plot(
         "score-against-t",
+        "Vanishing gradients",
         "Score against T",
         "Points are seeds, lines their medians: at the dotted line nothing is remembered, below the dashed one a task "
         "counts as solved.",
@@ -167,12 +135,22 @@ PLOTS = (
     Plot(
         "generalisation-gap",
         "Overfitting",
+        "Overfitting",
         "Points to the right of zero fit the training data better than the validation data; every seed is a point, "
         "the bar is their median.",
         *(gap, findings.gap, _no_gap),
     ),
     Plot(
+        "best-update",
+        "Overfitting",
+        "When validation was best",
+        "After which share of the updates the validation loss was lowest: far from the right, going on was in vain; "
+        "every seed is a point, the bar is their median.",
+        *(best_update, findings.best_update, _no_best_update),
+    ),
+    Plot(
         "gap-against-data",
+        "Overfitting",
         "Overfitting, by amount of data",
         "Points are seeds, lines their medians: higher is more overfitting; with shuffled labels there is nothing to "
         "learn, so a gap there is what was learnt by heart.",
@@ -180,12 +158,45 @@ PLOTS = (
     ),
     Plot(
         "best-against-last",
+        "Overfitting",
         "What going on costs, by amount of data",
         "How far the last validation loss of a curve is above its best one: at zero a technique can be trained on.",
         *(memory.late, memory.going_on, memory.no_late),
     ),
     Plot(
+        "learning-curves",
+        "Learning curves",
+        "Learning curves",
+        "Validation metric against updates: thin lines are seeds, thick lines their median, grey lines the medians of "
+        "the other techniques; the dotted line is the target.",
+        *(learning, findings.learning, _no_curves),
+    ),
+    Plot(
+        "learning-curves-seconds",
+        "Learning curves",
+        "Learning curves against time",
+        "The same curves against seconds of training: a technique that costs more a step moves to the right.",
+        *(seconds, findings.seconds, _no_seconds),
+    ),
+    Plot(
+        "performance-profile",
+        "Performance profile and time to target",
+        "Performance profiles",
+        "The share of tasks on which a technique reached the target in at most so many times the updates of the "
+        "fastest: a line further up and left is better.",
+        *(diagrams.profiles, findings.profile, _no_profile, False),
+    ),
+    Plot(
+        "time-to-target",
+        "Performance profile and time to target",
+        "Time to target",
+        "The share of seeds that have not reached the target yet, against updates: a line that falls early is fast, "
+        "one that stays up never gets there.",
+        *(arrivals, findings.arrival, _no_arrivals, True, evidence.target_tables),
+    ),
+    Plot(
         "learning-rate",
+        "Learning rate",
         "How much the learning rate matters",
         "Validation loss of each trial against its learning rate: a wide valley forgives a poor choice. Crosses at the "
         "top failed; bars at the foot span the rates within 5 % of a technique's best.",
@@ -193,19 +204,62 @@ PLOTS = (
     ),
     Plot(
         "trials",
+        "Learning rate",
         "What more trials buy",
         "The lowest validation loss to be expected of so many trials: a line that still falls at the right would gain "
         "from more of them. It begins where not all of so many can have failed.",
         *(tuning.bought, tuning.worth, tuning.without),
     ),
     Plot(
+        "comparison",
+        "Significance",
+        "Compared with the baseline, seed by seed",
+        "Points are mean gains over the seeds that a technique and the baseline share, lines their 95 % intervals; "
+        "the green band is the margin within which a difference would not matter. Filled points are decided.",
+        *(forest, findings.comparison, _no_pairs, True, evidence.comparison_tables),
+    ),
+    Plot(
+        "critical-difference",
+        "Significance",
+        "Across tasks",
+        "Mean ranks, the best at the left, each axis among its own techniques; a bar joins techniques that these tasks "
+        "do not separate.",
+        *(diagrams.critical_difference, findings.ranks, _no_ranks, False, evidence.family_tables),
+    ),
+    Plot(
+        "interactions",
+        "Interactions",
+        "Together and alone",
+        "What two techniques gain together beyond the sum of what each gains alone, in % of the baseline, the median "
+        "over tasks: blue pairs help each other, orange pairs get in each other's way.",
+        *(crossing.interactions, crossing.beyond_sum, crossing.no_crossing, False, crossing.crossing_tables),
+    ),
+    Plot(
+        "variance-explained",
+        "Interactions",
+        "What explains the scores",
+        "How much of the differences between the runs of a task each choice accounts for, each pair of choices beyond "
+        "that, and the seed.",
+        *(explained, findings.explained, _no_explained, False, evidence.effect_tables),
+    ),
+    Plot(
         "score-against-time",
+        "Cost",
         "Score against time",
-        "Each point is a configuration: what its score costs in milliseconds a training step.",
-        *(cost, findings.cost, _no_times),
+        "Each point is a configuration: what its score costs in milliseconds a training step. The dotted line is the "
+        "Pareto front: nothing is both faster and better.",
+        *(costs.pareto, costs.said, costs.no_times, True, costs.cost_tables),
+    ),
+    Plot(
+        "cpu-cuda",
+        "Cost",
+        "CPU and CUDA",
+        "Milliseconds a step on CUDA against those on the CPU: below the dotted line CUDA is faster.",
+        *(costs.devices, costs.faster, costs.no_devices),
     ),
     Plot(
         "failures",
+        "Failures",
         "Failures",
         "Runs that ended without a score, by technique and by how they ended.",
         *(failures, findings.failures, _no_failures, False),

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +45,8 @@ class Line:
 
     kind: str
     cells: tuple[str, ...]
+    signature: str = ""  # of the row that its column "record" names
+    files: tuple[str, ...] = ()  # where that row's records are
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ COLUMNS = (
     Column("parameters", _count("parameters")),
     Column("width", _count("width")),
     Column("back end", _text("backend"), False, True),
+    Column("machine", _text("machine"), False, True),
+    Column("record", _text("record"), False, True),
 )
 
 OVERALL = (
@@ -179,9 +183,14 @@ def task_table(board: Board, group: Group, primary: bool = False) -> Table:
     """The leaderboard of one group."""
     columns = [column for column in COLUMNS if column.primary or not primary]
     rows = list(_certified(board, board.of(group)).rename(columns={"name": "name_"}).itertuples())
-    lines = tuple(Line(_kind(row), tuple(column.cell(row, group) for column in columns)) for row in rows)
+    lines = tuple(_line(row, group, columns) for row in rows)
     heads = tuple(_score_head(group) if column.head == "score" else column.head for column in columns)
     return Table(heads, tuple(column.text for column in columns), lines, _notes(board, group, rows))
+
+
+def _line(row: Any, group: Group, columns: list[Column]) -> Line:
+    cells = tuple(column.cell(row, group) for column in columns)
+    return Line(_kind(row), cells, row.signature, row.files) if row.kind == "technique" else Line(_kind(row), cells)
 
 
 def _certified(board: Board, rows: pd.DataFrame) -> pd.DataFrame:
@@ -326,47 +335,43 @@ def _brief(table: Table, base: Triple | None) -> tuple[Table, int]:
 
 
 FACTS = ("task", "version", "fingerprint", "device", "budget", "protocol", "tuned", "metric", "better", "unit")
-TEXTS = ("configuration", "origin", "failures", "backend", "family", "mark", "why")
+TEXTS = ("configuration", "origin", "failures", "backend", "family", "mark", "why", "record", "signature")
 NUMBERS = (
     *("mean", "interval", "best", "worst", "scored", "seeds", "failed"),
     *("pairs", "gain", "half", "effect", "p", "adjusted", "floor", "least", "margin", "equivalent", "needed"),
     *("difference", "gap", "half_life", "parameters", "width", "ms_cpu", "ms_cuda", "ratio"),
-    *("to_target", "reached", "watched", "median_step", "after", "by", "seconds"),
+    *("to_target", "reached", "watched", "median_step", "after", "by", "seconds", "peak_mib", "best_share"),
 )
+
+
+ENTRY = ("matrix", *FACTS, "rank", "kind", "name", *AXES, *TEXTS, "below_naive", *NUMBERS)
+"""What a leaderboard's row is for a program, in the order of the CSV."""
+
+
+def entries(board: Board) -> Iterator[dict[str, Any]]:
+    """Every row of every group by the names of ENTRY: text, whole ranks, true or false, floats, and None for absent."""
+    for group in board.groups:
+        facts = {"matrix": board.frames.matrix, **{fact: getattr(group, fact) for fact in FACTS}}
+        for _, row in board.of(group).iterrows():
+            texts = {key: None if absent(row[key]) else row[key] for key in ("kind", "name", *AXES, *TEXTS)}
+            numbers = {key: None if absent(row[key]) else float(row[key]) for key in NUMBERS}
+            rank = None if absent(row["rank"]) else int(row["rank"])
+            yield {**facts, **texts, **numbers, "rank": rank, "below_naive": bool(row["below"])}
 
 
 def csv_text(board: Board) -> str:
     """Every row of every group with unrounded numbers; an absent number is an empty cell."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        [
-            "matrix",
-            *FACTS,
-            "rank",
-            "kind",
-            "name",
-            *AXES,
-            *TEXTS,
-            "below_naive",
-            *NUMBERS,
-        ]
-    )
-    for group in board.groups:
-        facts = [inert(board.frames.matrix), *(inert(getattr(group, fact)) for fact in FACTS)]
-        for _, row in board.of(group).iterrows():
-            texts = [inert(row[key]) for key in ("kind", "name", *AXES, *TEXTS)]
-            numbers = ["" if absent(row[key]) else f"{float(row[key]):.10g}" for key in NUMBERS]
-            writer.writerow(
-                [
-                    *facts,
-                    "" if absent(row["rank"]) else int(row["rank"]),
-                    *texts,
-                    str(bool(row["below"])).lower(),
-                    *numbers,
-                ]
-            )
+    writer.writerow(ENTRY)
+    writer.writerows([_csv_cell(entry[key]) for key in ENTRY] for entry in entries(board))
     return file.getvalue()
+
+
+def _csv_cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, int | float) else inert(value)
 
 
 def inert(value: Any) -> str:

@@ -156,7 +156,7 @@ def sensitivity(board: Board) -> Figure:
     """Validation loss against learning rate: a point a trial, crosses that failed, bars at the foot within 5 %."""
     trials, groups, bold = _drawn(board)
     figure, axes = ink.panels(groups)
-    colours = ink.palette(board)
+    colours, text = ink.palette(board), ink.labels(board)
     for ax, group in zip(axes, groups, strict=True):
         mine = trials[trials["group"] == group.label]
         ax.set_xscale("log")
@@ -165,10 +165,12 @@ def sensitivity(board: Board) -> Figure:
             points = np.array(curve(part["lr"].to_list(), part["loss"].to_list()))
             points[np.isinf(points)] = math.nan  # a line has a gap where a trial failed
             if name in bold:
-                ax.plot(*points.T, color=colours[name], linewidth=1.3, marker="o", markersize=3)
+                (line,) = ax.plot(*points.T, color=colours[name], linewidth=1.3, marker="o", markersize=3)
                 _foot(ax, part, bold.index(name), colours[name])
             else:
-                ax.plot(*points.T, color=ink.OTHER, linewidth=0.5, marker="o", markersize=1.5, zorder=1)
+                (line,) = ax.plot(*points.T, color=ink.OTHER, linewidth=0.5, marker="o", markersize=1.5, zorder=1)
+            best = part.loc[part["loss"].idxmin()]
+            ink.tip(line, f"{text[name]}: best loss {best['loss']:.4g} at rate {best['lr']:.3g}")
         ink.plain_log(ax.xaxis, float(mine["lr"].min()), float(mine["lr"].max()))
         ax.set(xlabel="learning rate", ylabel="validation loss ↓")
     ink.legend(figure, ink.keys(board, bold, _others(trials, bold), marker="o", markersize=3))
@@ -190,7 +192,7 @@ def bought(board: Board) -> Figure:
     """The expected lowest validation loss of n trials, against n: a line that still falls would gain from more."""
     trials, groups, bold = _drawn(board)
     figure, axes = ink.panels(groups)
-    colours = ink.palette(board)
+    colours, text = ink.palette(board), ink.labels(board)
     for ax, group in zip(axes, groups, strict=True):
         mine = trials[trials["group"] == group.label]
         seen = [math.nan]
@@ -201,7 +203,8 @@ def bought(board: Board) -> Figure:
                 style: dict[str, Any] = {"color": colours[name], "linewidth": 1.5, "marker": "o", "markersize": 3}
             else:
                 style = {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
-            ax.plot(np.arange(1, len(means) + 1), means, **style)
+            (line,) = ax.plot(np.arange(1, len(means) + 1), means, **style)
+            ink.tip(line, f"{text[name]}: {means[-1]:.4g} after {len(means)} trials")
             seen += list(means)
         _scale(ax, pd.Series(seen).dropna(), foot=0.0)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -1,0 +1,196 @@
+"""Figures as SVG: what matplotlib writes, made small, with values that show on hover.
+
+An artist whose gid is `tips(...)` becomes elements with a `<title>`: every browser shows it, and a page may draw it
+faster. Only SVG that this package has just written is parsed here, never a file of someone else's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from xml.etree import ElementTree as Xml
+
+SVG = "{http://www.w3.org/2000/svg}"
+HREF = "{http://www.w3.org/1999/xlink}href"
+_MARK, _BETWEEN = "tips:", "\u241e"
+_NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+_REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+DEFAULTS = {"stroke-linecap: butt", "stroke-linejoin: round", "fill-opacity: 1", "stroke-opacity: 1"}
+
+VARIABLES = {
+    "#111111": "var(--ink)",
+    "#262626": "var(--ink)",
+    "#333333": "var(--ink)",
+    "#444444": "var(--pale)",
+    "#555555": "var(--pale)",
+    "#777777": "var(--pale)",
+    "#e4e4e4": "var(--line)",
+    "#eeeeee": "var(--stripe)",
+}
+"""Colours of ink and paper, which follow the page into dark mode; what stands on a colour of its own does not."""
+PAPER = "#ffffff"
+
+
+def tips(texts: Iterable[str]) -> str:
+    """The gid of an artist that says these on hover: one text for it, or one for each of its points, in order."""
+    return _MARK + _BETWEEN.join(texts)
+
+
+def compact(written: bytes) -> bytes:
+    """The file: a third of the size, coordinates to a hundredth of a point, so that the last digits of another
+    processor's arithmetic move nothing."""
+    Xml.register_namespace("", SVG[1:-1])
+    Xml.register_namespace("xlink", HREF[1:].partition("}")[0])
+    root = Xml.fromstring(written)
+    for part in root.findall(f"{SVG}metadata"):
+        root.remove(part)
+    _small(root, 2)
+    return Xml.tostring(root, encoding="utf-8") + b"\n"
+
+
+class Sheet:
+    """The style rules that the figures of one page share: a class for each set of properties."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+
+    def name(self, style: str) -> str:
+        """The class of a style."""
+        return self._classes.setdefault(style, f"z{len(self._classes)}")
+
+    def css(self) -> str:
+        """The rules, in the order in which they were asked for."""
+        return "\n".join(f".{name} {{ {style} }}" for style, name in self._classes.items())
+
+
+def inline(written: bytes, prefix: str, label: str, sheet: Sheet) -> str:
+    """The figure as a part of a page: ids of its own, styles in the page's sheet, ink and paper of the page.
+
+    `label` is what a screen reader says in place of the picture.
+    """
+    root = Xml.fromstring(written)
+    for part in (*root.findall(f"{SVG}metadata"), *root.findall(f"{SVG}defs")):
+        if part.tag.endswith("metadata") or part.find(f"{SVG}style") is not None:
+            root.remove(part)
+    background = next(iter(root.iter(f"{SVG}path")), None)
+    if background is not None:
+        background.set("style", "fill: none")
+    _small(root, 1)
+    _own_ids(root, prefix)
+    for element in root.iter():
+        style = element.attrib.pop("style", None)
+        if style:
+            element.set("class", sheet.name(_themed(style, element.tag == f"{SVG}text")))
+    root.attrib.pop("version", None)
+    root.set("width", root.attrib["width"].removesuffix("pt"))
+    root.set("height", root.attrib["height"].removesuffix("pt"))
+    root.set("role", "img")
+    root.set("aria-label", label)
+    for element in root.iter():  # HTML knows no namespaces
+        element.tag = element.tag.removeprefix(SVG)
+        if HREF in element.attrib:
+            element.set("href", element.attrib.pop(HREF))
+    return Xml.tostring(root, encoding="unicode")
+
+
+def _small(root: Xml.Element, digits: int) -> None:
+    for parent in list(root.iter()):
+        for child in list(parent):
+            _tidy(child, digits)
+            _titled(child)
+    _flatten(root)
+    for element in root.iter():
+        if element.tag not in (f"{SVG}text", f"{SVG}title", f"{SVG}style"):
+            element.text = None
+        element.tail = None
+
+
+def _tidy(element: Xml.Element, digits: int) -> None:
+    """Fewer digits, no properties at their defaults, no turn by nothing."""
+    for key, value in element.attrib.items():
+        if key == "d":
+            element.set(key, " ".join(_NUMBER.sub(lambda found: _rounded(found, digits), value).split()))
+        elif key in ("x", "y", "width", "height", "transform", "viewBox"):
+            element.set(key, _NUMBER.sub(lambda found: _rounded(found, 2), value))
+        elif key == "style":
+            kept = [part for part in value.split("; ") if part not in DEFAULTS]
+            element.set(key, _NUMBER.sub(lambda found: _rounded(found, 3), "; ".join(kept)))
+    if element.attrib.get("transform", "").startswith("rotate(-0 "):
+        del element.attrib["transform"]
+
+
+def _rounded(found: re.Match[str], digits: int) -> str:
+    text = f"{float(found[0]):.{digits}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def _titled(element: Xml.Element) -> None:
+    """Put the texts of a gid where they show: on the group, or on each of its points."""
+    name = element.attrib.get("id", "")
+    if not name.startswith(_MARK):
+        return
+    del element.attrib["id"]
+    texts = name.removeprefix(_MARK).split(_BETWEEN)
+    points = list(_points(element))
+    if len(texts) == 1 or len(points) != len(texts):
+        points = [element]
+    for point, text in zip(points, texts, strict=False):
+        title = Xml.Element(f"{SVG}title")
+        title.text = text
+        point.insert(0, title)
+
+
+def _points(element: Xml.Element) -> Iterator[Xml.Element]:
+    """What is drawn, and not only defined."""
+    for part in element:
+        if part.tag in (f"{SVG}use", f"{SVG}path"):
+            yield part
+        elif part.tag != f"{SVG}defs":
+            yield from _points(part)
+
+
+def _flatten(parent: Xml.Element) -> None:
+    """Take out groups that say nothing."""
+    children: list[Xml.Element] = []
+    for child in list(parent):
+        _flatten(child)
+        if child.tag == f"{SVG}g":
+            child.attrib.pop("id", None)
+            if not child.attrib and child.find(f"{SVG}title") is None:
+                children += list(child)
+                continue
+        children.append(child)
+    for child in list(parent):
+        parent.remove(child)
+    parent.extend(children)
+
+
+def _own_ids(root: Xml.Element, prefix: str) -> None:
+    """Short ids that no other figure of the page has."""
+    names = {element.attrib["id"]: f"{prefix}{place}" for place, element in enumerate(_named(root))}
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key == "id":
+                element.set(key, names[value])
+            elif key == HREF and value.startswith("#"):  # else a picture in place: the bar of a heatmap's colours
+                element.set(key, f"#{names[value.removeprefix('#')]}")
+            else:
+                element.set(key, _REFERENCE.sub(lambda found: f"url(#{names[found[1]]})", value))
+
+
+def _named(root: Xml.Element) -> Iterator[Xml.Element]:
+    seen = set()
+    for element in root.iter():
+        if "id" in element.attrib and element.attrib["id"] not in seen:
+            seen.add(element.attrib["id"])
+            yield element
+
+
+def _themed(style: str, text: bool) -> str:
+    """A style with the page's ink and paper in place of black and white."""
+    for colour, variable in VARIABLES.items():
+        style = style.replace(colour, variable)
+    if not text:
+        style = style.replace(f"fill: {PAPER}", "fill: var(--back)")
+    return style.replace("font-family: 'DejaVu Sans'", "font-family: var(--figure)")
