@@ -40,7 +40,7 @@ ROWS = (
     *("seeds", "scored", "failed", "failures", "key", "rank", "below", "difference", "gap", "half_life", "half_start"),
     *("parameters", "width", "backend", "ms_cpu", "noisy_cpu", "ms_cuda", "noisy_cuda", "ratio"),
     *("to_target", "reached", "watched", "median_step", "after", "by", "seconds"),
-    *("peak_mib", "best_share", "machine", "files", "record", "signature"),
+    *("peak_mib", "best_share", "idle", "alarm", "machine", "files", "record", "signature"),
 )
 
 
@@ -58,7 +58,11 @@ class Board:
 
     def of(self, group: Group) -> pd.DataFrame:
         """The leaderboard of one group, in order of rank."""
-        return self.rows[self.rows["group"] == group.label]
+        return self._parts[group.label]
+
+    @cached_property
+    def _parts(self) -> dict[str, pd.DataFrame]:
+        return dict(list(self.rows.groupby("group", sort=False)))
 
     def compared(self, group: Group) -> pd.DataFrame:
         """The techniques of one group that stand beside its baseline."""
@@ -144,6 +148,8 @@ def _configurations(
             **{fact: _last(seeds[fact]) for fact in ("parameters", "width", "backend")},
             "peak_mib": seeds["peak_mib"].max(),
             "best_share": (good["best_step"] / good["steps"]).median(),
+            "idle": ", ".join(sorted(set.intersection(*(set(text.split(", ")) for text in seeds["idle"])))),
+            "alarm": max(seeds["alarm"]),
             "machine": first["machine"],
             "files": tuple(sorted(set(seeds["file"]) - {""})),
             "record": record_hash(seeds["proof"]),

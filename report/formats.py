@@ -22,12 +22,12 @@ def text(board: Board, kind: str) -> str:
     return kinds[kind](board)
 
 
-def json_text(*boards: Board) -> str:
+def json_text(board: Board) -> str:
     """A list of every row of every group, one a line, by the names that the CSV has; null is an absent number.
 
     Strict JSON has no infinity, which a half-life may be: it is the text "Infinity", or "-Infinity".
     """
-    lines = [json.dumps({k: _strict(v) for k, v in e.items()}, sort_keys=True) for b in boards for e in entries(b)]
+    lines = [json.dumps({k: _strict(v) for k, v in e.items()}, sort_keys=True) for e in entries(board)]
     return "[\n" + ",\n".join(lines) + "\n]\n" if lines else "[]\n"
 
 
@@ -145,12 +145,12 @@ def _comment(*lines: str) -> str:
 KINDS = ("md", "csv", "tex", "json")
 
 
-def several(boards: Sequence[Board], kind: str) -> str:
-    """The leaderboards of several matrices, one after the other."""
+def joined(matrices: Sequence[str], texts: Sequence[str], kind: str) -> str:
+    """The leaderboards of several matrices, each already as `kind`, one after the other."""
     if kind == "json":
-        return json_text(*boards)
-    parts = [text(board, kind) for board in boards]
+        inner = [part.strip()[1:-1].strip("\n") for part in texts]
+        return "[\n" + ",\n".join(filter(None, inner)) + "\n]\n" if any(inner) else "[]\n"
     if kind == "csv":
-        return parts[0] + "".join(part.partition("\n")[2] for part in parts[1:])
-    heads = [f"# {escape_markdown(board.frames.matrix)}\n\n" if kind == "md" else "" for board in boards]
-    return "\n".join(head + part for head, part in zip(heads, parts, strict=True))
+        return texts[0] + "".join(part.partition("\n")[2] for part in texts[1:])
+    heads = [f"# {escape_markdown(name)}\n\n" if kind == "md" else "" for name in matrices]
+    return "\n".join(head + part for head, part in zip(heads, texts, strict=True))

@@ -63,10 +63,13 @@ def named(runs: pd.DataFrame, base: Triple | None) -> tuple[list[str], list[str]
     double = {key[-1] for key, count in variants.items() if count > 1}  # one name, two settings: an edited choice
     origins = runs.groupby("configuration")["origin"].nunique()
     scattered = set(origins[origins > 1].index)  # one configuration on two machines, or versions: never averaged
+    tails = {origin: origin.split(",")[0].rpartition("-")[2] for origin in set(runs["origin"])}
+    several = {tail for tail, count in Counter(tails.values()).items() if count > 1}
     names, labels = [], []
     for triple, configuration, origin in zip(runs["triple"], runs["configuration"], runs["origin"], strict=True):
         mark = f" #{configuration[:4]}" if triple in double else ""
-        mark += f" @{origin}" if configuration in scattered else ""
+        if configuration in scattered:
+            mark += f" @{origin if tails[origin] in several else tails[origin]}"
         names.append("/".join(triple) + mark)
         apart = [part for part, other in zip(triple, base or triple, strict=True) if part != other]
         labels.append((" · ".join(apart) or "/".join(triple)) + mark)

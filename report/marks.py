@@ -86,7 +86,8 @@ def _cell(ax: Axes, place: tuple[int, int], row: pd.Series, colours: ScalarMappa
         f"{row['failed']:.0f}/{row['seeds']:.0f} failed" if row["failed"] else f"n={row['scored']:.0f}" if few else ""
     )
     ink_of = "white" if dark else ink.ON_COLOUR
-    ax.text(x + 0.5, y + (0.36 if mark else 0.5), number, ha="center", va="center", fontsize=8, color=ink_of)
+    size = 8 if len(number) < 7 else 6.5
+    ax.text(x + 0.5, y + (0.36 if mark else 0.5), number, ha="center", va="center", fontsize=size, color=ink_of)
     if mark:
         ax.text(x + 0.5, y + 0.76, mark, ha="center", va="center", fontsize=6, color=ink_of)
 

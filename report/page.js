@@ -46,7 +46,7 @@ for (const table of all("table.sortable")) {
     const head = button.closest("th");
     const now = { ascending: "descending", descending: "none" }[head.ariaSort] ?? "ascending";
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    const words = head.classList.contains("text");
+    const words = head.classList.contains("t");
     let rows = first;
     if (now !== "none") {
       head.ariaSort = now;

@@ -51,16 +51,24 @@ class Chapter:
 
 
 def write_page(
-    path: Path, boards: Sequence[Board], said: Sequence[list[Finding]], ledger: Sequence[Entry], results: Path
+    path: Path,
+    boards: Sequence[Board],
+    said: Sequence[list[Finding]],
+    ledger: Sequence[Entry],
+    results: Path,
+    whole: bool = False,
 ) -> list[Path]:
-    """Write a page over these boards, and beside it a folder of tables and figures for each; the page comes first."""
+    """Write a page over these boards and their tables beside it; the page comes first among the paths written.
+
+    Tables and figures of each board go to a folder of its own where there are several or the page is the `whole`
+    report, else beside the page.
+    """
     sheet, glossary = svg.Sheet(), Glossary(boards)
     keys = anchors([board.frames.matrix for board in boards])
-    folders = [path.parent / key if len(boards) > 1 else path.parent for key in keys]
+    folders = [path.parent / key if whole or len(boards) > 1 else path.parent for key in keys]
     pictures = _pictures(boards, keys, folders, sheet)
     chapters = []
     for place, (board, key, found) in enumerate(zip(boards, keys, said, strict=True)):
-        write_tables(folders[place], board)
         shown, left_out = pictures[place]
         chapters.append(Chapter(key, board, _facts(board, found, results), _by_section(shown), left_out))
     page = _render(
@@ -77,13 +85,19 @@ def write_page(
         quiet=tables.QUIET,
         records=_relative(results, path.parent),
     )
-    return [write(path, page), *(folder / "leaderboard.md" for folder in folders)]
+    return [write(path, page), *_write_tables(path.parent, boards, folders)]
 
 
-def write_tables(folder: Path, board: Board) -> None:
-    """The leaderboards of a matrix in every form."""
+def _write_tables(top: Path, boards: Sequence[Board], folders: Sequence[Path]) -> list[Path]:
+    """The leaderboards in every form: of each matrix, and of all of them."""
+    found = []
+    names = [board.frames.matrix for board in boards]
     for kind in formats.KINDS:
-        write(folder / f"leaderboard.{kind}", formats.several([board], kind))
+        texts = [formats.text(board, kind) for board in boards]
+        for folder, name, text in zip(folders, names, texts, strict=True):
+            write(folder / f"leaderboard.{kind}", formats.joined([name], [text], kind))
+        found.append(write(top / f"leaderboard.{kind}", formats.joined(names, texts, kind)))
+    return found
 
 
 def anchors(names: Sequence[str]) -> list[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from report import BadInput, focus, formats, listing
 from report.board import Board, board_of
-from report.files import write
 from report.frame import chosen
 from report.ledger import entries
 from report.page import anchors, write_page
@@ -23,7 +22,8 @@ def run(asked: argparse.Namespace) -> int:
         return watch.run(asked)
     if asked.format:
         boards = _boards(asked.results, asked.matrix, asked.task, asked.compare)
-        print(formats.several(boards, asked.format), end="")
+        names = [board.frames.matrix for board in boards]
+        print(formats.joined(names, [formats.text(board, asked.format) for board in boards], asked.format), end="")
         return 0
     if asked.task or asked.compare:
         boards = _boards(asked.results, asked.matrix, asked.task, asked.compare)
@@ -48,9 +48,7 @@ def build(results: Path, out: Path, matrices: list[str] | None) -> list[Path]:
     boards = [board_of(results, name) for name in names]
     said = [(board.frames.matrix, findings(board)) for board in boards]
     found = entries(results)
-    paths = write_page(out / "index.html", boards, [mine for _, mine in said], found, results)
-    for kind in formats.KINDS:
-        write(out / f"leaderboard.{kind}", formats.several(boards, kind))
+    paths = write_page(out / "index.html", boards, [mine for _, mine in said], found, results, whole=True)
     return [*paths, *listing.write_claims(out, said), *listing.write_ledger(out, found)]
 
 

@@ -79,12 +79,14 @@ def inline(written: bytes, prefix: str, label: str, sheet: Sheet) -> str:
     _small(root, 1)
     _own_ids(root, prefix)
     for element in root.iter():
+        if "d" in element.attrib:
+            element.set("d", _relative(element.attrib["d"]))
         style = element.attrib.pop("style", None)
         if style:
             element.set("class", sheet.name(_themed(style, element.tag == f"{SVG}text")))
     root.attrib.pop("version", None)
-    root.set("width", root.attrib["width"].removesuffix("pt"))
-    root.set("height", root.attrib["height"].removesuffix("pt"))
+    for side in ("width", "height"):  # a point is four thirds of a pixel
+        root.set(side, f"{float(root.attrib[side].removesuffix('pt')) * 4 / 3:.0f}")
     root.set("role", "img")
     root.set("aria-label", label)
     for element in root.iter():  # HTML knows no namespaces
@@ -123,6 +125,45 @@ def _tidy(element: Xml.Element, digits: int) -> None:
 def _rounded(found: re.Match[str], digits: int) -> str:
     text = f"{float(found[0]):.{digits}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
+
+
+_TENTHS = re.compile(r"[MLz]|-?[\d.]+")
+
+
+def _relative(path: str) -> str:
+    """A path of straight lines with each point relative to the one before, in tenths that add up exactly: half the
+    length. Other paths as they are."""
+    if set(path) - set("MLz -.0123456789"):
+        return path
+    found, here, start, numbers = [], (0, 0), (0, 0), list[int]()
+    for token in _TENTHS.findall(path):
+        if token in "MLz":
+            found.append(token.lower())
+            here = start if token == "z" else here  # a path that is closed goes on from where it began
+            continue
+        numbers.append(round(float(token) * 10))
+        if len(numbers) == 2:
+            x, y = numbers
+            found += [_tenths(x - here[0]), _tenths(y - here[1])]
+            start = (x, y) if found[-3] == "m" else start
+            here, numbers = (x, y), []
+    return re.sub(r"(?<=[mlz]) | (?=[mlz-])", "", " ".join(_joined(found)))
+
+
+def _joined(tokens: Iterable[str]) -> Iterator[str]:
+    """Without an l after an l or an m, where it goes without saying."""
+    command = ""
+    for token in tokens:
+        if token in ("m", "l", "z"):
+            if token == "l" and command in ("m", "l"):
+                continue
+            command = token
+        yield token
+
+
+def _tenths(value: int) -> str:
+    text = f"{abs(value) / 10:.1f}".removesuffix(".0").removeprefix("0") or "0"
+    return f"-{text}" if value < 0 else text
 
 
 def _titled(element: Xml.Element) -> None:

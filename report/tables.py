@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
-
 from report import findings
 from report.board import Board
 from report.groups import AXES, Group, Triple
@@ -73,15 +71,14 @@ def _seeds(row: Any, _: Group | None) -> str:
 
 def _remarks(row: Any, _: Group | None) -> str:
     failed = f"{row.failed:.0f}/{row.seeds:.0f} {row.failures}" if row.failed else ""
-    idle = f"did nothing: {row.idle}" if row.idle else ""
-    alarm = f"alarm: {row.alarm}" if row.alarm else ""
+    idle = f"did nothing: {row.idle}" if row.idle and not absent(row.idle) else ""
+    alarm = f"alarm: {row.alarm}" if row.alarm and not absent(row.alarm) else ""
     return "; ".join(filter(None, (failed, "below naive" if row.below else "", idle, alarm)))
 
 
 def _first(row: Any, _: Group | None) -> str:
-    mark = row.name_[row.name_.rindex(" #") :] if row.kind == "technique" and " #" in row.name_ else ""
     if row.kind == "technique":
-        return row.architecture + mark
+        return row.architecture + row.name_.removeprefix("/".join(row.triple))  # and what tells it from its namesakes
     return f"{row.kind}: {row.name_}"
 
 
@@ -182,7 +179,7 @@ def _change(value: float) -> str:
 def task_table(board: Board, group: Group, primary: bool = False) -> Table:
     """The leaderboard of one group."""
     columns = [column for column in COLUMNS if column.primary or not primary]
-    rows = list(_certified(board, board.of(group)).rename(columns={"name": "name_"}).itertuples())
+    rows = list(board.of(group).rename(columns={"name": "name_"}).itertuples())
     lines = tuple(_line(row, group, columns) for row in rows)
     heads = tuple(_score_head(group) if column.head == "score" else column.head for column in columns)
     return Table(heads, tuple(column.text for column in columns), lines, _notes(board, group, rows))
@@ -191,17 +188,6 @@ def task_table(board: Board, group: Group, primary: bool = False) -> Table:
 def _line(row: Any, group: Group, columns: list[Column]) -> Line:
     cells = tuple(column.cell(row, group) for column in columns)
     return Line(_kind(row), cells, row.signature, row.files) if row.kind == "technique" else Line(_kind(row), cells)
-
-
-def _certified(board: Board, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with what their runs' certificates say: what was idle with every seed, and an alarm of any."""
-    runs = board.frames.runs.groupby(["configuration", "origin"])
-    idle = {key: set.intersection(*(set(text.split(", ")) for text in part)) for key, part in runs["idle"]}
-    alarm = {key: max(part) for key, part in runs["alarm"]}
-    keys = list(zip(rows["configuration"], rows["origin"], strict=True))
-    return rows.assign(
-        idle=[", ".join(sorted(idle.get(key, set()))) for key in keys], alarm=[alarm.get(key, "") for key in keys]
-    )
 
 
 def _score_head(group: Group) -> str:

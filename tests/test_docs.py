@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import cli, matrix, timing
+from bench import cli, matrix, rerun, timing
 from bench.matrices import MATRICES
 from bench.matrixfile import read
 from bench.plan import check
@@ -41,6 +41,9 @@ def test_commands_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [word for word in words if word != "DIR"] if words[-1:] == ["DIR"] and "--data" not in words else words
     if module == "report":
         report_parser().parse_args(words)
+        return
+    if module == "bench.rerun":
+        rerun.options(words)
         return
     options = (matrix.options if module == "bench.matrix" else timing.options)(words)
     if options.matrix == "mine.toml":

@@ -44,7 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunSpec]:
             return future
 
     @contextmanager
-    def pool(workers: int) -> Iterator[Here]:
+    def pool(workers: int, **_: object) -> Iterator[Here]:
         yield Here()
 
     monkeypatch.setattr(room, "pool", pool)

@@ -1,4 +1,4 @@
-"""An instruction set that was asked for: a run of its own, every library at it, and refused where it is not to be had."""
+"""An instruction set that was asked for: a run of its own, every library at it; refused where it cannot be had."""
 
 from __future__ import annotations
 
