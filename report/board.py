@@ -60,6 +60,15 @@ class Board:
         """The leaderboard of one group, in order of rank."""
         return self._parts[group.label]
 
+    def row(self, group: Group, configuration: str, origin: str) -> pd.Series:
+        """The row of one configuration on one machine."""
+        return self.rows.iloc[self._places[group.label, configuration, origin]]
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str, str], int]:
+        keys = zip(self.rows["group"], self.rows["configuration"], self.rows["origin"], strict=True)
+        return {key: place for place, key in enumerate(keys)}
+
     @cached_property
     def _parts(self) -> dict[str, pd.DataFrame]:
         return dict(list(self.rows.groupby("group", sort=False)))

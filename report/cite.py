@@ -88,8 +88,9 @@ def _doubts(row: Citable) -> str:
 def bibliography(row: Citable) -> str:
     """BibTeX for the suite, then for every method and dataset of the row; a comment for each that has none."""
     architecture, stabilisation, optimizer = row.triple
-    parts = stabilisation.split("+")
-    found = {key: work for part in parts for key, work in cited(architecture, part, optimizer, row.group.task).items()}
+    found = cited(architecture, stabilisation, optimizer, row.group.task)
+    for part in stabilisation.split("+"):  # a pair of which one is not known has no publications of its own
+        found |= cited(architecture, part, optimizer, row.group.task)
     entries = [suite.bibtex(_version(row), f"row rec:{row.record}")]
     entries += [work.bibtex(key) for key, work in found.items()]
     return "\n\n".join([*entries, *(["\n".join(bare)] if (bare := list(_uncited(row))) else [])])

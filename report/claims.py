@@ -92,8 +92,8 @@ def _seconds(board: Board, group: Group, runs: pd.DataFrame) -> Numbers:
 
 def row_of(board: Board, group: Group, runs: pd.DataFrame) -> pd.Series:
     """The leaderboard's row of runs that share configuration and origin."""
-    rows, first = board.of(group), runs.iloc[0]
-    return rows[(rows["configuration"] == first["configuration"]) & (rows["origin"] == first["origin"])].iloc[0]
+    first = runs.iloc[0]
+    return board.row(group, first["configuration"], first["origin"])
 
 
 def ms_of(board: Board, group: Group, runs: pd.DataFrame) -> float:

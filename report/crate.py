@@ -72,7 +72,7 @@ def _root(folder: Path, held: list[Held]) -> Iterator[Entity]:
     tasks, machines = {task[0] for one in held for task in one.tasks}, {name for one in held for name in one.machines}
     parts = [*([README] if (folder / README).is_file() else []), *(one.id for one in held)]
     said = [
-        f"{plural(len(matrices), 'matrix').replace('matrixs', 'matrices')} ({', '.join(matrices)})" if matrices else "",
+        f"matrices {', '.join(matrices)}" if matrices else "",
         plural(len(tasks), "task"),
         f"{counted(held)} records",
         f"{plural(len(machines), 'kind')} of machine",

@@ -57,7 +57,8 @@ def decidable(found: Iterable[Finding]) -> bool:
 
 def claims(results: Path, out: Path, matrices: list[str] | None, width: int | None) -> tuple[str, list[Path]]:
     """The claims on these matrices, as text, and the files written."""
-    found = [(name, findings(board_of(results, name))) for name in chosen(results, matrices)]
+    boards = [board_of(results, name) for name in chosen(results, matrices)]
+    found = [(board.frames.matrix, findings(board)) for board in boards]
     said = [claims_markdown(*one) if width is None else claims_terminal(*one, width) for one in found]
     return "\n".join(said), write_claims(out, found)
 

@@ -180,7 +180,7 @@ def _render(template: str, sheet: svg.Sheet, **values: object) -> str:
     style = (HERE / "style.css").read_text(encoding="utf-8") + sheet.css()
     script = (HERE / "page.js").read_text(encoding="utf-8")
     return _environment().get_template(template).render(
-        style=Markup(style), script=Markup(script), policy=_policy(style, script), **values
+        style=Markup(style), script=Markup(script), policy=Markup(_policy(style, script)), **values
     )  # fmt: skip
 
 

@@ -23,11 +23,11 @@ def bibtex(version: str, note: str) -> str:
         "title": f"{{{TITLE}}}",
         "year": RELEASED[:4],
         "url": URL,
-        "note": ascii_latex(", ".join(filter(None, (f"Version {version}" if version else "", note)))),
+        "note": _latex(", ".join(filter(None, (f"Version {version}" if version else "", note)))),
     }
     return "\n".join(["@misc{lstmtrainingbench,", *(f"  {name} = {{{value}}}," for name, value in fields.items()), "}"])
 
 
-def ascii_latex(text: str) -> str:
-    """Any text as LaTeX sets it; `?` for signs beyond ASCII."""
-    return latex(text.encode("ascii", "replace").decode())
+def _latex(text: str) -> str:
+    """Any text as LaTeX sets it: `?` for signs beyond ASCII, and no @, at which some readers start an entry."""
+    return latex(text.encode("ascii", "replace").decode().replace("@", "(at)"))

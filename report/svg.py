@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
-_MARK, _BETWEEN = "tips:", "\u241e"
+_MARK, _BETWEEN = "tips:", "\ue000"  # frame.clean leaves no such character in a name
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 

@@ -303,7 +303,9 @@ def markdown(board: Board, brief: bool = False, level: int = 2) -> str:
         shown, left = _brief(table, board.baseline) if brief else (table, 0)
         parts += [f"{'#' * level} {escape(title)}", markdown_table(shown), *(escape(note) for note in table.notes)]
         if left:
-            parts.append(f"{findings.plural(left, 'more row')} in report/out/{board.frames.matrix}/leaderboard.md.")
+            parts.append(
+                f"{findings.plural(left, 'more row')} in report/out/{escape(board.frames.matrix)}/leaderboard.md."
+            )
     parts += [*RULES, *(escape(line) + "." for line in skipped(board))]
     return "\n\n".join(parts) + "\n"
 

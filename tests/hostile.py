@@ -32,7 +32,7 @@ WORDS = {
     "markdown": "[x](http://evil.example)![y](http://evil.example)<http://evil.example>`*_~www.evil.example",
     "rich": "[red]x[/red][/]:smile:",
     "half": "\ud800\udcff",
-    "joint": "tips:a\u241eb",  # what report.svg puts between two texts
+    "joint": "tips:a\u241eb\ue000c",  # what stands between two texts that show on hover
 }
 """What each tries to be, and its text."""
 

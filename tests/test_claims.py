@@ -381,13 +381,12 @@ def test_help_answers_at_once(name: str) -> None:
 
 
 def test_the_page(results: Path, tmp_path: Path) -> None:
-    """Claims are a section of the page, before the tasks; where none can be decided the page says so."""
+    """Claims are a section of each chapter; where none can be decided the page says so."""
     report.build(results, tmp_path, None)
-    page = (tmp_path / "core" / "index.html").read_text(encoding="utf-8")
-    assert page.index('<section id="claims">') < page.index('<section id="task-1">')
-    assert "dropout vs none" in page.split('<section id="claims">')[1].split("</section>")[0]
-    lonely = (tmp_path / "lonely" / "index.html").read_text(encoding="utf-8")
-    assert '"claims"' not in lonely
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "dropout vs none" in page.split('<section id="core-claims">')[1].split("</section>")[0]
+    lonely = page.split('<article id="lonely"')[1].split("</article>")[0]
+    assert '"lonely-claims"' not in lonely
     assert f"No section “Claims”: {listing.NOTHING}" in lonely
     assert {"claims.md", "claims.csv", "ledger.md", "ledger.csv"} <= {path.name for path in tmp_path.iterdir()}
 

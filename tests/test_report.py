@@ -113,7 +113,7 @@ def test_page_is_whole(built: Path) -> None:
     """One file: pictures inside, each with words for those who do not see it, every link inside the page."""
     page = built / "index.html"
     found = inert(page)
-    assert len(found.pictures) == 14
+    assert len(found.pictures) == 13
     assert all(len(picture["aria-label"] or "") > 30 for picture in found.pictures)
     assert len(set(found.ids)) == len(found.ids)
     assert {a[1:] for a in found.addresses if a.startswith("#")} <= set(found.ids)
@@ -121,7 +121,7 @@ def test_page_is_whole(built: Path) -> None:
     assert "default-src 'none'" in text
     assert "nan" not in text.split("<main")[1].split("<figure")[0]
     assert len(text) < 1_000_000
-    assert len(list((built / "core" / "figures").iterdir())) == 28
+    assert len(list((built / "core" / "figures").iterdir())) == 26
     for place in (built, built / "core"):
         assert {path.suffix for path in place.glob("leaderboard.*")} == {".md", ".csv", ".tex", ".json"}
 

@@ -233,10 +233,10 @@ def test_a_page_says_that_its_techniques_were_tuned(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("".join(encode(record) + "\n" for record in two()))
     report.build(tmp_path / "r", tmp_path / "out", None)
-    page = (tmp_path / "out/mine/index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
     assert "each technique tuned by 4 trials" in page
-    assert 'id="learning-rate"' in page
-    assert 'id="trials"' in page
+    assert 'id="mine-learning-rate"' in page
+    assert 'id="mine-trials"' in page
 
 
 def test_a_technique_that_did_nothing_is_remarked() -> None:
