@@ -193,9 +193,16 @@ def decode(line: str) -> dict[str, Any]:
     if body.get("schema") != SCHEMA:
         raise ValueError(f"schema {body.get('schema')!r}, this version reads {SCHEMA}")
     stated = body.pop("sum", None)
-    if stated != _checksum(body):
+    if not _as_written(line, stated) and stated != _checksum(body):
         raise ValueError("checksum differs")
     return body
+
+
+def _as_written(line: str, stated: object) -> bool:
+    """Whether a line without its checksum is, to the letter, what that is a checksum of. Writing every record anew to
+    find out would take most of the time of reading it."""
+    text = line.rstrip("\n").replace(f',"sum":"{stated}"', "", 1)
+    return isinstance(stated, str) and hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16] == stated
 
 
 def canonical(body: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ class BadInput(ValueError):
 
 
 def build(results: Path, out: Path, matrices: list[str] | None = None) -> list[Path]:
-    """Write the page over all matrices below `results`, or one of each of `matrices`; the paths written, pages first."""
+    """Write the page over all matrices below `results`, or one of each of `matrices`; the paths, a page first."""
     from report import pages
 
     return pages.build(results, out, matrices)

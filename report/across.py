@@ -61,7 +61,9 @@ def not_separated(ranks: Sequence[float], critical: float) -> list[tuple[float, 
 def ratios(times: Table) -> Table:
     """Each time over the best of its task; infinite where a technique, or nobody, got there."""
     best = np.min(times, axis=1, keepdims=True, initial=np.inf)
-    return np.divide(times, best, out=np.full(times.shape, np.inf), where=np.isfinite(times) & np.isfinite(best))
+    known = np.isfinite(times) & np.isfinite(best)
+    first = known & (times == best)  # before the first update too, where a ratio would be 0 / 0
+    return np.divide(times, best, out=np.where(first, 1.0, np.inf), where=known & ~first & (best > 0))
 
 
 def profile(times: Table, taus: Sequence[float] | np.ndarray) -> Table:

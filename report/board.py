@@ -7,30 +7,25 @@ without one, ordered by the share of failed seeds, and rows that never finished 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from report.comparison import SEEDS
+from report.configurations import configurations
 from report.effects import Effect
 from report.explained import explained
 from report.families import Family, families
 from report.frame import GROUP, Frames, chosen, load
 from report.groups import AXES, Group, Triple, baseline, groups_of, named
 from report.overall import overall
-from report.signature import record_hash, signature
-from report.stats import dense_ranks, difference, shown, t_interval
-from report.targets import ARRIVALS, arrivals, goal, summary
-from report.versus import VERSUS, versus
+from report.stats import dense_ranks, difference, shown
+from report.targets import ARRIVALS, arrivals, goal
+from report.versus import VERSUS
 from tasks.published import PUBLISHED
-
-Times = dict[Any, Any]  # (device, configuration) -> row of Frames.times
 
 BOUNDS = {"entropy floor"}
 """Names among the naive answers that no model can beat: shown at their place, without a rank."""
@@ -60,14 +55,22 @@ class Board:
         """The leaderboard of one group, in order of rank."""
         return self._parts[group.label]
 
-    def row(self, group: Group, configuration: str, origin: str) -> pd.Series:
+    def row(self, group: Group, configuration: str, origin: str) -> dict[str, Any]:
         """The row of one configuration on one machine."""
-        return self.rows.iloc[self._places[group.label, configuration, origin]]
+        return self._records[group.label, configuration, origin]
 
     @cached_property
-    def _places(self) -> dict[tuple[str, str, str], int]:
-        keys = zip(self.rows["group"], self.rows["configuration"], self.rows["origin"], strict=True)
-        return {key: place for place, key in enumerate(keys)}
+    def _records(self) -> dict[Any, dict[str, Any]]:
+        records = self.rows.to_dict("records")
+        return {(row["group"], row["configuration"], row["origin"]): row for row in records}
+
+    def arrived(self, group: Group, configuration: str, origin: str) -> pd.DataFrame:
+        """The arrivals of one configuration on one machine."""
+        return self._arrived.get((group.label, configuration, origin), self.arrivals.iloc[:0])
+
+    @cached_property
+    def _arrived(self) -> dict[Any, pd.DataFrame]:
+        return dict(list(self.arrivals.groupby(["group", "configuration", "origin"])))
 
     @cached_property
     def _parts(self) -> dict[str, pd.DataFrame]:
@@ -119,7 +122,7 @@ def board(frames: Frames, base: Triple | None = None) -> Board:
         arrived = arrivals(group, members, paths)
         times_to += arrived
         others = [*_naive(group, frames.naive), *_published(group)]
-        rows += _ranked([*_configurations(group, members, base, arrived, times), *others], group, base)
+        rows += _ranked([*configurations(group, members, base, arrived, times), *others], group, base)
     table = pd.DataFrame(rows, columns=list(ROWS))
     reached = pd.DataFrame(times_to, columns=list(ARRIVALS))
     return Board(frames, base, tuple(groups), table, overall(table, groups, base), reached, machines)
@@ -129,67 +132,6 @@ def _timed_on(times: pd.DataFrame) -> dict[str, str]:
     """The machine that timed the most configurations on each device: times of two machines are never mixed."""
     counts = times.groupby(["device", "machine"])["configuration"].nunique()
     return {device: machine for (device, machine), _ in sorted(counts.items(), key=lambda item: (item[1], item[0]))}
-
-
-def _configurations(
-    group: Group, members: pd.DataFrame, base: Triple | None, arrived: list[dict[str, Any]], times: Times
-) -> Iterable[dict[str, Any]]:
-    compared = {(row["configuration"], row["origin"]): row for row in versus(group, members, base)}
-    for key, seeds in members.groupby(["configuration", "origin"]):
-        first, good = seeds.iloc[0], seeds[seeds["status"] == "ok"]
-        mean, interval = t_interval(good["score"].to_list())
-        ends = (good["score"].min(), good["score"].max())
-        best, worst = ends if group.better == "lower" else ends[::-1]
-        kinds = Counter(seeds.loc[seeds["status"] != "ok", "status"])
-        row = {
-            "group": group.label,
-            "kind": "technique",
-            **{fact: first[fact] for fact in ("name", "label", "triple", *AXES)},
-            **{"mean": mean, "interval": interval if len(good) >= SEEDS else math.nan, "best": best, "worst": worst},
-            **{fact: value for fact, value in compared[key].items() if fact in VERSUS},
-            **{"seeds": len(seeds), "scored": len(good), "failed": len(seeds) - len(good)},
-            "failures": ", ".join(
-                kind if len(kinds) == 1 else f"{count} {kind}" for kind, count in sorted(kinds.items())
-            ),
-            "gap": good["gap"].mean(),
-            "half_life": _median(good["half_end"]),
-            "half_start": _median(good["half_start"]),
-            **{fact: _last(seeds[fact]) for fact in ("parameters", "width", "backend")},
-            "peak_mib": seeds["peak_mib"].max(),
-            "best_share": (good["best_step"] / good["steps"]).median(),
-            "idle": ", ".join(sorted(set.intersection(*(set(text.split(", ")) for text in seeds["idle"])))),
-            "alarm": max(seeds["alarm"]),
-            "machine": first["machine"],
-            "files": tuple(sorted(set(seeds["file"]) - {""})),
-            "record": record_hash(seeds["proof"]),
-            "signature": signature(group, seeds, mean, interval if len(good) >= SEEDS else math.nan),
-            **_times(first, group.device, times),
-            **summary(group, [row for row in arrived if (row["configuration"], row["origin"]) == key]),
-        }
-        yield {**row, "seconds": row["to_target"] * row.get(f"ms_{group.device}", math.nan) / 1000}
-
-
-def _median(values: pd.Series) -> float:
-    """The median, where infinity counts as the largest value."""
-    known = values.dropna().to_list()
-    return float(np.median(known)) if known else math.nan
-
-
-def _last(values: pd.Series) -> Any:
-    """The value of the seeds that have one."""
-    known = [value for value in values.to_list() if value not in ("", None) and value == value]
-    return max(known) if known else None
-
-
-def _times(run: pd.Series, device: str, times: Times) -> dict[str, Any]:
-    """Milliseconds a step on each device, and the ratio to nn.LSTM on the group's own; absent where not timed."""
-    found: dict[str, Any] = {}
-    for name in ("cpu", "cuda"):
-        timed = times.get((name, run["configuration"] if name == device else run[name]))
-        if timed is not None:
-            found |= {f"ms_{name}": timed.ms, f"noisy_{name}": timed.noisy}
-            found |= {"ratio": timed.ratio} if name == device else {}
-    return found
 
 
 def _naive(group: Group, naive: pd.DataFrame) -> Iterable[dict[str, Any]]:

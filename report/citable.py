@@ -66,7 +66,7 @@ class Citable:
 
     @property
     def signature(self) -> str:
-        return signature(self.group, self.seeds, *self.score)
+        return signature(self.group, self.seeds.to_dict("records"), *self.score)  # type: ignore[arg-type]
 
     @property
     def names(self) -> Iterator[str]:

@@ -55,8 +55,8 @@ class Claim:
 
 def _column(name: str) -> Callable[[Board, Group, pd.DataFrame], Numbers]:
     def of(board: Board, group: Group, runs: pd.DataFrame) -> Numbers:
-        good = runs[(runs["status"] == "ok") & runs[name].notna()]
-        return dict(zip(good["seed"], good[name].astype(float), strict=True))
+        found = zip(runs["seed"].to_list(), runs["status"].to_list(), runs[name].astype(float).to_list(), strict=True)
+        return {seed: value for seed, status, value in found if status == "ok" and not math.isnan(value)}
 
     return of
 
@@ -81,8 +81,8 @@ def _steps(board: Board, group: Group, runs: pd.DataFrame) -> Numbers:
 
 def arrivals(board: Board, group: Group, runs: pd.DataFrame) -> pd.DataFrame:
     """When runs that share configuration and origin reached the target."""
-    mine = board.arrivals[board.arrivals["group"] == group.label]
-    return mine[mine["configuration"].isin(runs["configuration"]) & mine["origin"].isin(runs["origin"])]
+    first = runs.iloc[0]
+    return board.arrived(group, first["configuration"], first["origin"])
 
 
 def _seconds(board: Board, group: Group, runs: pd.DataFrame) -> Numbers:
@@ -90,7 +90,7 @@ def _seconds(board: Board, group: Group, runs: pd.DataFrame) -> Numbers:
     return {seed: steps * ms / 1000 for seed, steps in _steps(board, group, runs).items() if not math.isnan(ms)}
 
 
-def row_of(board: Board, group: Group, runs: pd.DataFrame) -> pd.Series:
+def row_of(board: Board, group: Group, runs: pd.DataFrame) -> dict[str, Any]:
     """The leaderboard's row of runs that share configuration and origin."""
     first = runs.iloc[0]
     return board.row(group, first["configuration"], first["origin"])

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from report import ink
 from report.board import Board
 from report.findings import plural
-from report.marks import having
 from report.stats import shown
 from report.tables import Line, Table, absent
 
@@ -35,7 +34,7 @@ def front(rows: pd.DataFrame, better: str) -> pd.DataFrame:
 def pareto(board: Board) -> Figure:
     """Score against milliseconds a training step, one point a configuration; the line joins the Pareto front."""
     rows = timed(board)
-    figure, axes = ink.panels(groups := having(board, rows))
+    figure, axes = ink.panels(groups := ink.having(board, rows))
     colours = ink.palette(board)
     for ax, group in zip(axes, groups, strict=False):
         mine = rows[rows["group"] == group.label]
@@ -48,7 +47,7 @@ def pareto(board: Board) -> Figure:
                           for r in mine.rename(columns={"mean": "mean_"}).itertuples()))  # fmt: skip
         ink.spread_scale(ax, mine["mean"], group.better)
         ax.set(xlabel=f"ms a step, {group.device}", ylabel=ink.measure(group))
-    present = [name for name in colours if name in set(rows["name"])]
+    present = ink.among(colours, rows["name"])
     others = "all others" if len(set(rows["name"])) > len(present) else ""
     ink.legend(figure, ink.keys(board, present, others, marker="o", linestyle=""))
     return figure
@@ -57,7 +56,7 @@ def pareto(board: Board) -> Figure:
 def said(board: Board) -> str:
     """The range of times over nn.LSTM, and who is on the front of how many tasks."""
     rows, ratio = timed(board), board.techniques["ratio"].dropna().astype(float)
-    fronts = [front(rows[rows["group"] == group.label], group.better) for group in having(board, rows)]
+    fronts = [front(rows[rows["group"] == group.label], group.better) for group in ink.having(board, rows)]
     counts = pd.concat(fronts)["label"].value_counts()
     often = sorted(counts.index[counts == counts.max()])
     names = ", ".join(often[:3]) + (f" and {len(often) - 3} more" if len(often) > 3 else "")
@@ -83,10 +82,10 @@ def cost_tables(board: Board) -> list[tuple[str, Table]]:
         rows = board.of(group)
         rows = rows[rows["kind"] == "technique"]
         lines = tuple(Line("technique", _cells(row)) for row in rows.to_dict("records"))
-        notes = ("peak MiB: the most memory of a worker process, libraries included (some 600 MiB), in company.",)
+        notes = ["peak MiB: the most memory that a worker process held so far, libraries and earlier runs included."]
         if rows["ms_cuda"].isna().all():
-            notes += ("CUDA: not measured.",)
-        found.append((group.label, Table(HEADS, (True, *[False] * 6, True), lines, notes)))
+            notes.append("CUDA: not measured.")
+        found.append((group.label, Table(HEADS, (True, *[False] * 6, True), lines, tuple(notes))))
     return found
 
 
@@ -107,7 +106,7 @@ def both(board: Board) -> pd.DataFrame:
 def devices(board: Board) -> Figure:
     """Milliseconds a step on CUDA against those on the CPU; below the dotted line CUDA is faster."""
     rows = both(board)
-    figure, axes = ink.panels(groups := having(board, rows))
+    figure, axes = ink.panels(groups := ink.having(board, rows))
     colours = ink.palette(board)
     for ax, group in zip(axes, groups, strict=False):
         mine = rows[rows["group"] == group.label]
@@ -124,7 +123,7 @@ def devices(board: Board) -> Figure:
         for axis in (ax.xaxis, ax.yaxis):
             ink.plain_log(axis, low, high)
         ax.set(xlabel="ms a step, CPU", ylabel="ms a step, CUDA")
-    present = [name for name in colours if name in set(rows["name"])]
+    present = ink.among(colours, rows["name"])
     others = "all others" if len(set(rows["name"])) > len(present) else ""
     ink.legend(figure, ink.keys(board, present, others, marker="o", linestyle=""))
     return figure

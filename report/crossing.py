@@ -107,7 +107,7 @@ def _panel(ax: Axes, name: str, table: pd.DataFrame, colours: ScalarMappable, fo
             rows = found[(found["one"] == one) & (found["two"] == two)]
             told = (f"{r.group}: {r.together:+.3g} % together, {r.alone:+.3g} % as a sum" for r in rows.itertuples())
             ink.tip(patch, "\n".join([f"{one} + {two}", *told]))
-            dark = float(np.dot(colour[:3], (0.299, 0.587, 0.114))) < 0.6
+            dark = ink.dark(colour[:3])
             ax.text(x + 0.5, y + 0.5, f"{value:+.1f}" if abs(value) < 100 else f"{value:+.0f}", ha="center",
                     va="center", fontsize=7.5, color="white" if dark else ink.ON_COLOUR)  # fmt: skip
     ax.set_title(name)

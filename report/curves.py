@@ -30,19 +30,20 @@ def seconds(board: Board) -> Figure:
 
 
 def _curves(board: Board, points: pd.DataFrame, x: str, label: str, unit: str) -> Figure:
-    groups = [group for group in board.groups if group.label in set(points["group"])]
+    groups, points = ink.drawn(board, points)
     figure, axes = ink.panels(groups)
-    colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
-    text = ink.labels(board)
+    colours, bold = ink.palette(board), ink.among(ink.best(board), points["name"])
+    text, middles = ink.labels(board), _medians(points, ["group", "name"], x, "value")
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
-        for name, part in back_to_front(mine, bold):
-            middle = _median(part, x, "value")
+        for name in back_to_front(mine, bold):
+            middle = middles[group.label, name]
             if name in bold:
-                for _, seed in part.groupby("id"):
+                for _, seed in mine[mine["name"] == name].groupby("id"):
                     ax.plot(*_line(seed[x], seed["value"]), color=colours[name], linewidth=0.6, alpha=0.5)
-            style = {"color": colours[name], "linewidth": 1.5} if name in bold else {"linewidth": 0.5, "zorder": 1}
-            (line,) = ax.plot(*_line(middle.index, middle), **{"color": ink.OTHER, **style})
+            thin: dict[str, Any] = {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
+            style = {"color": colours[name], "linewidth": 1.5} if name in bold else thin
+            (line,) = ax.plot(*_line(middle.index, middle), **style)
             ink.tip(line, f"{text[name]}: {_last(middle)} after {middle.index[-1]:.4g} {unit}, median over seeds")
         ink.spread_scale(ax, mine["value"], group.better)
         if not np.isnan(group.target):
@@ -74,13 +75,15 @@ def _validation(board: Board) -> pd.DataFrame:
 def arrivals(board: Board) -> Figure:
     """The share of runs that have not reached the target yet, against updates: a line that falls early is fast."""
     points = board.arrivals
-    groups = [group for group in board.groups if group.label in set(points["group"])]
+    groups, points = ink.drawn(board, points)
     figure, axes = ink.panels(groups)
-    colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(points["name"])]
+    colours, bold = ink.palette(board), ink.among(ink.best(board), points["name"])
     text = ink.labels(board)
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
-        for name, part in back_to_front(mine, bold):
+        parts = dict(list(mine.groupby("name")))
+        for name in back_to_front(mine, bold):
+            part = parts[name]
             curve = kaplan_meier(part["time"].to_list(), part["reached"].to_list())
             x, y = [0.0, *curve.times, group.horizon], [1.0, *curve.shares, (1.0, *curve.shares)[-1]]
             style: dict[str, Any] = {"linewidth": 1.6} if name in bold else {"linewidth": 0.6, "zorder": 1}
@@ -97,16 +100,17 @@ def arrivals(board: Board) -> Figure:
 def gradients(board: Board) -> Figure:
     """Gradient norm against distance, relative to distance 0: dashed at the start of training, solid at its end."""
     points = relative_norms(board)
-    groups = [group for group in board.groups if group.label in set(points["group"])]
+    groups, points = ink.drawn(board, points)
     figure, axes = ink.panels(groups)
     colours, text = ink.palette(board), ink.labels(board)
-    bold = [name for name in colours if name in set(points["name"])]
+    bold = ink.among(colours, points["name"])
+    middles = _medians(points, ["group", "name", "when"], "distance", "relative")
     for ax, group in zip(axes, groups, strict=False):
         mine = points[points["group"] == group.label]
-        for name, part in back_to_front(mine, bold):
-            for when, side in part.groupby("when"):
-                if name in bold or when == "end":
-                    middle = _median(side, "distance", "relative")
+        for name in back_to_front(mine, bold):
+            for when in ("end", "start"):
+                if (group.label, name, when) in middles and (name in bold or when == "end"):
+                    middle = middles[group.label, name, when]
                     (line,) = ax.plot(*_line(middle.index, middle), **_style(colours.get(name), str(when)))
                     reach = f"{middle.iloc[-1]:.2g} of the last frame's, {middle.index[-1]} steps back"
                     ink.tip(line, f"{text[name]}, {when} of training: {reach}")
@@ -154,16 +158,19 @@ def _joined(board: Board, points: pd.DataFrame) -> pd.DataFrame:
     return points.merge(runs, on="id")
 
 
-def back_to_front(points: pd.DataFrame, bold: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    """Techniques with their points: grey ones first, then the others, the baseline on top."""
+def back_to_front(points: pd.DataFrame, bold: list[str]) -> list[str]:
+    """Techniques of these points: grey ones first, then the others, the baseline on top."""
     place = {name: -position for position, name in enumerate(bold)}
-    return sorted(points.groupby("name"), key=lambda part: (place.get(part[0], -len(bold)), part[0]))
+    return sorted(points["name"].unique(), key=lambda name: (place.get(name, -len(bold)), name))
 
 
-def _median(points: pd.DataFrame, x: str, y: str) -> pd.Series:
-    """The median over seeds, as far as at least half of them go: early stopping ends some sooner."""
-    table = points.groupby(x)[y].agg(["median", "count"])
-    return table.loc[table["count"] * 2 >= table["count"].max(), "median"]
+def _medians(points: pd.DataFrame, keys: list[str], x: str, y: str) -> dict[tuple[str, ...], pd.Series]:
+    """By the values of `keys`, the median over seeds at each x, as far as at least half of the seeds go: early
+    stopping ends some sooner."""
+    table = points.groupby([*keys, x])[y].agg(["median", "count"])
+    whole = table.groupby(level=keys)["count"].transform("max")
+    kept = table.loc[table["count"] * 2 >= whole, "median"].reset_index(x)
+    return {key: pd.Series(part["median"].to_numpy(), part[x].to_numpy()) for key, part in kept.groupby(level=keys)}
 
 
 def _line(x: pd.Series | pd.Index, y: pd.Series) -> tuple[np.ndarray, np.ndarray]:

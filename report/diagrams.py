@@ -67,7 +67,7 @@ def _diagram(ax: Axes, each: Family, colours: dict[str, str]) -> None:
         ink.tip(line, f"{label}: mean rank {rank:.3g}")
         text = f"{label}  {rank:.2f}" if left else f"{rank:.2f}  {label}"
         ax.text(edge - 0.01 * wide if left else edge + 0.01 * wide, y, text, va="center", fontsize=8,
-                ha="right" if left else "left", color=colour if name in colours else "#333333")  # fmt: skip
+                ha="right" if left else "left", color="#333333")  # fmt: skip
     ruler = f"critical difference {critical:.2f}"
     if critical <= wide:
         ax.plot([1, 1 + critical], [1.9, 1.9], color="#111111", linewidth=1.4, marker="|")

@@ -62,7 +62,8 @@ def _family(device: str, axis: str, mine: pd.DataFrame, scores: Scores, groups: 
     # half of the seeds that were watched never got there: the median is infinite; where none was watched, so it is too
     times = np.array([task["median_step"].reindex(names).fillna(math.inf).astype(float) for task in by_task])
     timed = [not math.isnan(group.target) for group in groups]
-    typical = [_typical(name, by_task, scores, groups, base) for name in names]
+    sides = [_sides(task, group, base) for task, group in zip(by_task, groups, strict=True)]
+    typical = [_typical(name, sides, scores, groups) for name in names]
     return Family(
         device,
         axis,
@@ -81,19 +82,29 @@ def _ranks(task: pd.DataFrame, names: list[str]) -> list[float]:
     return average_ranks(task["key"].reindex(names).to_list())
 
 
-def _typical(
-    name: str, by_task: list[pd.DataFrame], scores: Scores, groups: list[Group], base: Triple
-) -> tuple[float, float]:
+Sides = tuple[dict[str, tuple[str, str]], tuple[str, str], float]
+"""Of a task, on the baseline's machine: what each technique ran as, what the baseline ran as, and its mean."""
+
+
+def _sides(task: pd.DataFrame, group: Group, base: Triple) -> Sides | None:
+    """None where the baseline has no score there."""
+    here = task[task["origin"] == group.home]
+    standard = here[here["triple"] == base]
+    if standard.empty or math.isnan(standard["mean"].iloc[0]):
+        return None
+    keys = dict(zip(here.index, zip(here["configuration"], here["origin"], strict=True), strict=True))
+    return keys, keys[standard.index[0]], float(standard["mean"].iloc[0])
+
+
+def _typical(name: str, tasks: list[Sides | None], scores: Scores, groups: list[Group]) -> tuple[float, float]:
     """Interquartile mean of the gains of all runs, and the probability of improvement. A failed run is the worst of
     all. NaN where a task has no such run on the baseline's machine."""
     gains, ours, theirs = [], [], []
-    for task, group in zip(by_task, groups, strict=True):
-        standard = task[(task["triple"] == base) & (task["origin"] == group.home)]
-        row = task.loc[name]
-        if standard.empty or row["origin"] != group.home or math.isnan(standard["mean"].iloc[0]):
+    for sides, group in zip(tasks, groups, strict=True):
+        if sides is None or name not in sides[0]:
             return math.nan, math.nan
-        mine, others = (scores[each["configuration"], each["origin"]] for each in (row, standard.iloc[0]))
-        mean = float(standard["mean"].iloc[0])
+        keys, standard, mean = sides
+        mine, others = scores[keys[name]], scores[standard]
         gains += [-math.inf if math.isnan(score) else difference(score, mean, group.better) for score in mine]
         ours.append(mine)
         theirs.append(others)

@@ -38,8 +38,8 @@ def answer(boards: Sequence[Board]) -> str:
     marks, tested = Counter(compared["mark"]), int(compared["p"].notna().sum())
     said = (
         f"Over {plural(runs['task'].nunique(), 'task')} and {plural(rows['name'].nunique(), 'technique')}, "
-        f"{marks[BETTER]} of {plural(tested, 'tested difference')} to a baseline {_is(marks[BETTER])} marked better and "
-        f"{marks[WORSE]} worse"
+        f"{marks[BETTER]} of {plural(tested, 'tested difference')} to a baseline {_is(marks[BETTER])} marked "
+        f"better and {marks[WORSE]} worse"
     )
     least = compared["least"].min()
     if tested and not marks[BETTER] + marks[WORSE] and least > ALPHA:

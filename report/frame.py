@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.core_table import FOLDER
@@ -43,7 +44,6 @@ TRIALS = (
     *("status", "reason", "valid", "score"),
 )
 CURVES = ("id", "step", "split", "value", "loss")
-GRADIENTS = ("id", "when", "distance", "norm")
 NAIVE = ("task", "version", "fingerprint", "name", "score")
 TIMES = ("configuration", "device", "machine", "ms", "ratio", "ratio_low", "ratio_high", "noisy")
 
@@ -129,17 +129,21 @@ def core(results: Path) -> dict[str, list[Row]]:
 def readable(store: Store) -> Iterable[Row]:
     """The newest line of each kind and id of one file; what cannot be read is reported on stderr."""
     newest: dict[tuple[str, str], Row] = {}
-    for count, _, found in store.lines():  # the store's own rule of what is damage; its rows() keep silent about it
+    for count, text, found in store.lines():  # the store's own rule of what is damage; its rows() keep silent about it
         if isinstance(found, ValueError):
             print(f"warning: {store.path.name} line {count}: {clean(found, 200)}; left out", file=sys.stderr)
         elif isinstance(found.get("id"), str):
-            newest[str(found.get("kind")), found["id"]] = {**found, "file": store.path.name}
+            newest[str(found.get("kind")), found["id"]] = {
+                **found,
+                "file": store.path.name,
+                "line": hashlib.sha256(text.encode()).hexdigest(),
+            }
     return newest.values()
 
 
 def frames(matrix: str, rows: Iterable[Row]) -> Frames:
     """Tidy frames of plain records, in an order that depends on their content alone."""
-    rows = sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+    rows = sorted(rows, key=lambda row: row.get("line") or json.dumps(row, sort_keys=True))
     kinds: dict[str, dict[str, Row]] = {"naive": {}, "time": {}}
     for row in rows:
         if row.get("kind") in kinds:
@@ -152,15 +156,13 @@ def frames(matrix: str, rows: Iterable[Row]) -> Frames:
         ["task", "configuration", "seed", "id"], ignore_index=True
     )
     skipped = runs["status"] == "skipped"
-    primary = {run["id"]: run["metric"] for run in flat}
+    primary, by_id = {run["id"]: run["metric"] for run in flat}, sorted(records, key=lambda row: row["id"])
     return Frames(
         matrix=clean(matrix),
         runs=runs[~skipped].reset_index(drop=True),
         skipped=runs[skipped].reset_index(drop=True),
-        curves=_sorted(
-            [p for row in records for p in _points(row, primary[row["id"]])], CURVES, ["id", "split", "step"]
-        ),
-        gradients=_sorted([n for row in records for n in _norms(row)], GRADIENTS, ["id", "when", "distance"]),
+        curves=_points(by_id, primary),
+        gradients=_norms(by_id),
         naive=_sorted([n for row in kinds["naive"].values() for n in _naive(row)], NAIVE, list(NAIVE)),
         times=_sorted([_time(row) for row in kinds["time"].values()], TIMES, list(TIMES)),
         trials=_sorted(tried, TRIALS, ["task", "configuration", "index", "id"]),
@@ -256,21 +258,9 @@ def _settings(values: Mapping[str, Any]) -> str:
     )
 
 
-PROVEN = (
-    "id",
-    "status",
-    "step",
-    "score",
-    "metrics",
-    "curve",
-    "steps",
-    "best_step",
-    "restored",
-    "weights",
-    "task",
-    "tuning",
-)
-"""Fields that say what a run is and what came of it: not when, where or how fast."""
+PROVEN = ("id", "status", "step", "score", "steps", "best_step", "restored", "weights", "task")
+"""Fields that say what a run is and what came of it: not when, where or how fast. The id stands for all its values,
+the hash of the weights for the whole of its training."""
 
 
 def proof(row: Row) -> str:
@@ -348,20 +338,43 @@ def _complete(runs: list[Row]) -> None:
             run["better"] = card.better if card else "lower"
 
 
-def _points(row: Row, metric: str) -> Iterable[Row]:
-    for point in items(row.get("curve")):
-        for split in ("train", "valid", "test"):
-            values = mapping(mapping(point).get(split))
-            found = {"value": number(values.get(metric)), "loss": number(values.get("loss"))}
-            if not all(math.isnan(value) for value in found.values()):
-                yield {"id": row["id"], "step": number(point.get("step")), "split": split, **found}
+def _points(records: list[Row], primary: Mapping[str, str]) -> pd.DataFrame:
+    """The learning curves: a row a run, split and step."""
+    found = []
+    for row in records:
+        metric = primary[row["id"]]
+        points = [mapping(point) for point in items(row.get("curve"))]
+        for split in ("test", "train", "valid"):
+            for step, values in sorted(((number(p.get("step")), mapping(p.get(split))) for p in points), key=_first):
+                value, loss = number(values.get(metric)), number(values.get("loss"))
+                if not (math.isnan(value) and math.isnan(loss)):
+                    found.append((row["id"], step, split, value, loss))
+    return pd.DataFrame(found, columns=list(CURVES))
 
 
-def _norms(row: Row) -> Iterable[Row]:
-    gradient = mapping(mapping(row.get("probes")).get("gradient"))
-    for when in ("start", "end"):
-        for distance, norm in enumerate(items(mapping(gradient.get(when)).get("norms"))):
-            yield {"id": row["id"], "when": when, "distance": distance, "norm": number(norm)}
+def _first(pair: tuple[float, Any]) -> float:
+    """What points are ordered by: those without a step come last."""
+    return math.inf if math.isnan(pair[0]) else pair[0]
+
+
+def _norms(records: list[Row]) -> pd.DataFrame:
+    """The gradient norms: a row a run, time and distance. There are more of them than of anything else, so they are
+    put together from columns."""
+    found: list[tuple[str, str, list[float]]] = []
+    for row in records:
+        gradient = mapping(mapping(row.get("probes")).get("gradient"))
+        for when in ("end", "start"):
+            norms = [number(norm) for norm in items(mapping(gradient.get(when)).get("norms"))]
+            found.append((row["id"], when, norms))
+    lengths = [len(norms) for _, _, norms in found]
+    return pd.DataFrame(
+        {
+            "id": np.repeat(np.array([run for run, _, _ in found], dtype=object), lengths),
+            "when": np.repeat(np.array([when for _, when, _ in found], dtype=object), lengths),
+            "distance": np.concatenate([np.arange(length) for length in [*lengths, 0]]),
+            "norm": np.array([norm for _, _, norms in found for norm in norms], dtype=float),
+        }
+    )
 
 
 def _naive(row: Row) -> Iterable[Row]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
 from bench.literature import PUBLICATIONS
@@ -14,7 +15,7 @@ from report.board import Board
 from report.frame import AXES
 from tasks.literature import Publication
 
-TABLES = dict(zip(AXES, (ARCHITECTURES, STABILISATIONS, OPTIMIZERS), strict=True))
+TABLES: dict[str, Mapping[str, Any]] = dict(zip(AXES, (ARCHITECTURES, STABILISATIONS, OPTIMIZERS), strict=True))
 
 
 @dataclass(frozen=True)

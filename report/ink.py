@@ -28,7 +28,7 @@ from report.groups import Group
 from report.svg import tips
 
 BASE = "#111111"
-ON_COLOUR = "#101010"
+ON_COLOUR = "#000000"
 """Text that stands on a colour of its own: it stays dark on a dark page, where ink is light (report.svg)."""
 OTHER = "#b4b4b4"
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#6a3d9a")
@@ -89,7 +89,36 @@ def best(board: Board, count: int = 4) -> list[str]:
 
 def labels(board: Board) -> dict[str, str]:
     """The short label of each technique."""
-    return dict(board.techniques[["name", "label"]].drop_duplicates("name").to_numpy().tolist())
+    rows = board.techniques.drop_duplicates("name")
+    return {name: short(label) for name, label in zip(rows["name"], rows["label"], strict=True)}
+
+
+def among(names: Iterable[str], values: pd.Series) -> list[str]:
+    """Those of the names that occur."""
+    known = set(values.unique())
+    return [name for name in names if name in known]
+
+
+def having(board: Board, rows: pd.DataFrame) -> list[Group]:
+    """The groups that have rows."""
+    known = set(rows["group"].unique())
+    return [group for group in board.groups if group.label in known]
+
+
+def drawn(board: Board, rows: pd.DataFrame) -> tuple[list[Group], pd.DataFrame]:
+    """The groups that get a panel, and their rows."""
+    groups = having(board, rows)[:PANELS]
+    return groups, rows[rows["group"].isin([group.label for group in groups])]
+
+
+def short(text: str, limit: int = 36) -> str:
+    """A name that leaves room for a picture beside it: of a long one its beginning and its end."""
+    return text if len(text) <= limit else f"{text[: limit - 14]}…{text[-13:]}"
+
+
+def dark(colour: Any) -> bool:
+    """Whether white text on a colour has more contrast than black text (WCAG's relative luminance)."""
+    return float(np.dot(np.asarray(colour[:3]) ** 2.2, (0.2126, 0.7152, 0.0722))) < 0.18
 
 
 def order(board: Board) -> list[str]:

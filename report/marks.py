@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,6 @@ from matplotlib.ticker import MaxNLocator
 from report import ink
 from report.board import Board
 from report.comparison import SEEDS
-from report.groups import Group
 from report.stats import shown
 
 
@@ -42,10 +42,23 @@ def heatmap(board: Board) -> Figure:
             if (name, group.label) in cells.index:
                 _cell(ax, (x, y), cells.loc[name, group.label], mesh, f"{text[name]} on {group.label}")
             else:
-                ax.text(x + 0.5, y + 0.5, "not run", ha="center", va="center", fontsize=6.5, color="#999999")
+                ax.text(
+                    x + 0.5,
+                    y + 0.5,
+                    "not run",
+                    ha="center",
+                    va="center",
+                    fontsize=7.5,
+                    color="#777777",
+                    in_layout=False,
+                )
     ax.set_xlim(0, len(groups))
     ax.set_xticks(
-        np.arange(len(groups)) + 0.5, [group.label for group in groups], rotation=40, ha="left", rotation_mode="anchor"
+        np.arange(len(groups)) + 0.5,
+        [ink.short(group.label) for group in groups],
+        rotation=40,
+        ha="left",
+        rotation_mode="anchor",
     )
     ax.set_yticks(np.arange(len(names)) + 0.5, [text[name] for name in names], rotation=0)
     ax.set_ylim(len(names), 0)
@@ -71,25 +84,25 @@ def _cell(ax: Axes, place: tuple[int, int], row: pd.Series, colours: ScalarMappa
         patch.set(hatch="////", edgecolor="#777777", linewidth=0)
         ink.tip(patch, f"{label}: {row['failures']}, {seeds}")
         back = {"facecolor": "#efefef", "edgecolor": "none", "pad": 1}
-        ax.text(x + 0.5, y + 0.5, "failed", ha="center", va="center", fontsize=7, color=ink.ON_COLOUR, bbox=back)
+        ax.text(x + 0.5, y + 0.5, "failed", ha="center", va="center", fontsize=7.5, color=ink.ON_COLOUR, bbox=back)
         return
     ink.tip(patch, f"{label}: {shown(row['mean'])}, {_percent(value)}, {seeds}")
     if math.isnan(value):
-        ax.text(x + 0.5, y + 0.5, "no baseline", ha="center", va="center", fontsize=6.5, color="#777777")
+        ax.text(x + 0.5, y + 0.5, "no baseline", ha="center", va="center", fontsize=7.5, color=ink.ON_COLOUR)
         return
     colour = np.asarray(colours.to_rgba(value)[:3])
     colour = FEW * colour + 1 - FEW if few else colour
     patch.set_facecolor(tuple(colour))
-    dark = float(np.dot(colour, (0.299, 0.587, 0.114))) < 0.6
+    dark = ink.dark(colour)
     number = f"{value:+.1f}" if abs(value) < 100 else f"{value:+.0f}" if abs(value) < 1e4 else "far worse"
     mark = (
         f"{row['failed']:.0f}/{row['seeds']:.0f} failed" if row["failed"] else f"n={row['scored']:.0f}" if few else ""
     )
     ink_of = "white" if dark else ink.ON_COLOUR
-    size = 8 if len(number) < 7 else 6.5
-    ax.text(x + 0.5, y + (0.36 if mark else 0.5), number, ha="center", va="center", fontsize=size, color=ink_of)
+    written: dict[str, Any] = {"ha": "center", "va": "center", "color": ink_of, "in_layout": False}
+    ax.text(x + 0.5, y + (0.33 if mark else 0.5), number, fontsize=8 if len(number) < 7 else 7.5, **written)
     if mark:
-        ax.text(x + 0.5, y + 0.76, mark, ha="center", va="center", fontsize=6, color=ink_of)
+        ax.text(x + 0.5, y + 0.77, mark, fontsize=7.5, **written)
 
 
 def _percent(value: float) -> str:
@@ -101,12 +114,16 @@ def _compared(board: Board) -> list[str]:
     return [name for name in ink.order(board) if name != base] or [base]
 
 
+INSIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5, "in_layout": False}
+"""A number inside a panel: the layout need not ask it for its size, which is most of the work of a large figure."""
+
+
 def half_life(board: Board) -> Figure:
     """How far back the gradient reaches at the end of training, one bar a technique, the median over seeds."""
     names, colours, text = ink.order(board), ink.palette(board), ink.labels(board)
     rows = board.techniques.dropna(subset=["half_life"])
-    groups = having(board, rows)
-    names = [name for name in names if name in set(rows["name"])]
+    groups, rows = ink.drawn(board, rows)
+    names = ink.among(names, rows["name"])
     figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
     for ax, group in zip(axes, groups, strict=False):
         mine = rows[rows["group"] == group.label].drop_duplicates("name").set_index("name")["half_life"].reindex(names)
@@ -126,18 +143,16 @@ def half_life(board: Board) -> Figure:
 def _reach_bar(ax: Axes, y: int, value: float, left: float, right: float, colour: str, label: str) -> None:
     """One bar with its number at the end."""
     if math.isnan(value):
-        ax.annotate("-", (left, y), (4, 0), textcoords="offset points", va="center", fontsize=7, color="#777777")
+        ax.annotate("-", (left, y), (4, 0), color="#777777", **INSIDE)
         return
     (bar,) = ax.barh(y, min(value, right) - left, left=left, height=0.7, color=colour)
     ink.tip(bar, f"{label}: {'does not decay' if math.isinf(value) else f'{value:.4g} steps'}")
     if math.isinf(value):
         light = ink.ON_COLOUR if colour == ink.OTHER else "white"
-        ax.annotate(
-            "does not decay", (left, y), (4, 0), textcoords="offset points", va="center", fontsize=7, color=light
-        )
+        ax.annotate("does not decay", (left, y), (4, 0), color=light, **INSIDE)
     else:
         text = f"{value:.1f}" if value < 100 else f"{value:.0f}"
-        ax.annotate(text, (value, y), (3, 0), textcoords="offset points", va="center", fontsize=7)
+        ax.annotate(text, (value, y), (3, 0), **INSIDE)
 
 
 def gap(board: Board) -> Figure:
@@ -168,8 +183,8 @@ def _by_technique(board: Board, runs: pd.DataFrame) -> tuple[Figure, list[Axes],
     """A panel a group, a row a technique, and the runs of each panel with `value`, `y`, `label` and `shade`."""
     named = board.techniques[["configuration", "group", "name", "label"]].drop_duplicates("configuration")
     runs = runs.dropna(subset=["value"]).merge(named, on="configuration")
-    groups = having(board, runs)
-    names = [name for name in ink.order(board) if name in set(runs["name"])]
+    groups, runs = ink.drawn(board, runs)
+    names = ink.among(ink.order(board), runs["name"])
     place, colours = {name: y for y, name in enumerate(names)}, ink.palette(board)
     runs = runs.assign(y=runs["name"].map(place), shade=[colours.get(name, ink.OTHER) for name in runs["name"]])
     figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
@@ -210,7 +225,7 @@ def beyond(ax: Axes, y: int, value: float, edge: float, colour: str | None) -> N
     right = value > edge
     ax.plot([edge], [y], marker=">" if right else "<", color=colour or ink.OTHER, markersize=4, clip_on=False)
     side, offset = ("right", -5) if right else ("left", 5)
-    ax.annotate(f"{value:.2g}", (edge, y), (offset, 0), textcoords="offset points", va="center", ha=side, fontsize=7)
+    ax.annotate(f"{value:.2g}", (edge, y), (offset, 0), ha=side, **INSIDE)
 
 
 def failures(board: Board) -> Figure:
@@ -248,9 +263,3 @@ def technique_axis(ax: Axes, board: Board, names: list[str]) -> None:
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     ax.set_ylabel("")
-
-
-def having(board: Board, rows: pd.DataFrame) -> list[Group]:
-    """The groups that have rows."""
-    present = set(rows["group"])
-    return [group for group in board.groups if group.label in present]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def reach(board: Board) -> Figure:
     """The longest T solved: every seed a point, the median a line; at the far left not even the shortest."""
     runs, problems = remembered(board)
     found = reaches(runs)
-    names = [name for name in ink.order(board) if name in set(found["name"])]
+    names = ink.among(ink.order(board), found["name"])
     place = {name: y for y, name in enumerate(names)}
     figure, axes = ink.panels(list(problems.values()), height=0.9 + 0.19 * len(names), share_rows=True)
     colours, text = ink.palette(board), ink.labels(board)
@@ -119,11 +120,12 @@ def lengths(board: Board) -> Figure:
     runs, problems = remembered(board)
     runs = runs.dropna(subset=["score"])
     figure, axes = ink.panels(list(problems.values()))
-    colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(runs["name"])]
+    colours, bold = ink.palette(board), ink.among(ink.best(board), runs["name"])
     text = ink.labels(board)
     for ax, (problem, group) in zip(axes, problems.items(), strict=False):
         mine = runs[runs["problem"] == problem]
-        for name, part in back_to_front(mine, bold):
+        for name in back_to_front(mine, bold):
+            part = mine[mine["name"] == name]
             _seeds_and_median(ax, part["steps"], part["score"], colours[name] if name in bold else "", text[name])
         lines = [(task, float(TASKS[task].solved or 0)) for task in mine.sort_values("steps")["task"].unique()]
         at = sorted(set(mine["steps"]))
@@ -171,7 +173,8 @@ def forgotten(board: Board) -> str:
 def _seeds_and_median(ax: Axes, x: pd.Series, y: pd.Series, colour: str, label: str) -> None:
     """Every seed a point and their median a line; without a colour the line alone, in grey."""
     middle = y.groupby(x).median()
-    style = {"color": colour, "linewidth": 1.5} if colour else {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
+    style: dict[str, Any] = {"color": colour, "linewidth": 1.5}
+    style = style if colour else {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
     (line,) = ax.plot(middle.index, middle, **style)
     ink.tip(line, f"{label}: medians {', '.join(f'{value:.3g}' for value in middle)}")
     if colour:
@@ -230,13 +233,14 @@ def _against_data(board: Board, column: str, label: str) -> Figure:
     runs, problems = studied(board)
     runs = runs.dropna(subset=[column])
     figure, axes = ink.panels(list(problems.values()))
-    colours, bold = ink.palette(board), [name for name in ink.best(board) if name in set(runs["name"])]
+    colours, bold = ink.palette(board), ink.among(ink.best(board), runs["name"])
     text = ink.labels(board)
     for ax, problem in zip(axes, problems, strict=False):
         mine = runs[runs["problem"] == problem]
         ax.axhline(0, color="#777777", linewidth=0.8)
         ax.axvline(2.5, color="#777777", linewidth=0.8, linestyle=":")
-        for name, part in back_to_front(mine, bold):
+        for name in back_to_front(mine, bold):
+            part = mine[mine["name"] == name]
             side = 0.09 * (bold.index(name) - (len(bold) - 1) / 2) if name in bold else 0.0
             x = part["amount"].map(AMOUNTS.index) + side
             for there in (x < 2.5, x >= 2.5):  # other labels are no further amount of data: no line leads there

@@ -9,12 +9,13 @@ const chapters = all("article");
 const tabs = all("nav.tabs a[data-chapter]");
 function open(key) {
   for (const chapter of chapters) chapter.hidden = chapter.id !== key;
-  for (const tab of tabs) tab.toggleAttribute("aria-current", tab.dataset.chapter === key);
+  for (const tab of tabs) tab.ariaCurrent = tab.dataset.chapter === key ? "true" : null;
 }
 function follow() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const chapter = target && target.closest("article");
   if (chapter) open(chapter.id);
+  else if (!location.hash) open(chapters[0]?.id);
   else if (!chapters.some((one) => !one.hidden) || chapters.every((one) => !one.hidden)) open(chapters[0]?.id);
   if (!target) return;
   for (let up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
@@ -113,7 +114,7 @@ for (const figure of all("figure")) {
   };
   figure.addEventListener("pointermove", move);
   figure.addEventListener("pointerdown", move);
-  figure.addEventListener("pointerleave", () => (tip.hidden = true));
+  figure.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && (tip.hidden = true));
 }
 addEventListener("keydown", (event) => event.key === "Escape" && (tip.hidden = true));
 addEventListener("scroll", () => (tip.hidden = true), { passive: true });

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-
-import pandas as pd
+from typing import Any
 
 from report.groups import Group
 from report.stats import shown
@@ -15,24 +14,27 @@ from report.stats import shown
 KINDS = ("arch", "stab", "opt")
 
 
-def signature(group: Group, seeds: pd.DataFrame, mean: float, interval: float) -> str:
-    """Metric, value, interval and n, then everything that another value could come from; computed, never typed."""
-    good, first = seeds[seeds["status"] == "ok"], seeds.iloc[0]
+def signature(group: Group, seeds: Sequence[Mapping[str, Any]], mean: float, interval: float) -> str:
+    """Metric, value, interval and n, then everything that another value could come from; computed, never typed.
+
+    `seeds` are the runs of one row: rows of Frames.runs, with `triple`.
+    """
+    good, first = sum(run["status"] == "ok" for run in seeds), seeds[0]
     parts = zip(KINDS, first["triple"], first["settings"], strict=True)
     return " | ".join(
         [
-            _value(group, mean, interval, len(good), len(seeds)),
-            f"lstm-training-bench {_either(seeds['suite'])}, protocol {group.protocol}",
+            _value(group, mean, interval, good, len(seeds)),
+            f"lstm-training-bench {_either(seeds, 'suite')}, protocol {group.protocol}",
             f"task:{group.task}@{group.version}#{group.fingerprint[:8] or '?'}",
             *(f"{kind}:{name}{f'({settings})' if settings else ''}" for kind, name, settings in parts),
             "untuned" if group.tuned == "0" else f"tuned:{group.tuned}",
-            f"seeds:{ranges(int(seed) for seed in seeds['seed'].dropna())}",
-            f"steps:{_either(_whole(seeds['steps']))}",
-            f"params:{_either(_whole(seeds['parameters']))}",
-            f"torch:{_either(seeds['torch'])}",
-            ",".join([group.device, f"t{_either(_whole(seeds['threads']))}", _either(seeds["isa"]),
-                      _either(seeds["backend"]), "det" if seeds["strict"].all() else "free"]),
-            f"rec:{record_hash(seeds['proof'])}",
+            f"seeds:{ranges(int(run['seed']) for run in seeds if run['seed'] == run['seed'])}",
+            f"steps:{_either(seeds, 'steps')}",
+            f"params:{_either(seeds, 'parameters')}",
+            f"torch:{_either(seeds, 'torch')}",
+            ",".join([group.device, f"t{_either(seeds, 'threads')}", _either(seeds, "isa"), _either(seeds, "backend"),
+                      "det" if all(run["strict"] for run in seeds) else "free"]),
+            f"rec:{record_hash(run['proof'] for run in seeds)}",
         ]
     )  # fmt: skip
 
@@ -57,10 +59,7 @@ def ranges(numbers: Iterable[int]) -> str:
     return ",".join(found)
 
 
-def _whole(values: pd.Series) -> list[str]:
-    return [f"{value:.0f}" for value in values.dropna()]
-
-
-def _either(values: Iterable[str]) -> str:
-    """The one value, or all of them."""
-    return "/".join(sorted(set(filter(None, values)))) or "?"
+def _either(seeds: Iterable[Mapping[str, Any]], fact: str) -> str:
+    """The one value that all runs have, or all of them; numbers as whole ones."""
+    values = [run[fact] for run in seeds if run[fact] not in ("", None) and run[fact] == run[fact]]
+    return "/".join(sorted({f"{value:.0f}" if isinstance(value, float) else str(value) for value in values})) or "?"

@@ -300,7 +300,7 @@ def markdown(board: Board, brief: bool = False, level: int = 2) -> str:
         tables.append((f"Over all tasks{where}", table))
     tables += [(group.label, task_table(board, group, primary=brief)) for group in board.groups]
     for title, table in tables:
-        shown, left = _brief(table, board.baseline) if brief else (table, 0)
+        shown, left = shortened(table, board.baseline) if brief else (table, 0)
         parts += [f"{'#' * level} {escape(title)}", markdown_table(shown), *(escape(note) for note in table.notes)]
         if left:
             parts.append(
@@ -314,7 +314,7 @@ BEST = 5
 """Rows at the head of a brief table."""
 
 
-def _brief(table: Table, base: Triple | None) -> tuple[Table, int]:
+def shortened(table: Table, base: Triple | None) -> tuple[Table, int]:
     """The best rows, the baseline and all that was not trained here; and how many rows that leaves out."""
     kept = tuple(
         line for place, line in enumerate(table.lines) if place < BEST or line.kind in QUIET or line.cells[1:4] == base

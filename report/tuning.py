@@ -161,7 +161,8 @@ def sensitivity(board: Board) -> Figure:
         mine = trials[trials["group"] == group.label]
         ax.set_xscale("log")
         _scale(ax, mine["valid"].dropna())
-        for name, part in back_to_front(mine, bold):
+        for name in back_to_front(mine, bold):
+            part = mine[mine["name"] == name]
             points = np.array(curve(part["lr"].to_list(), part["loss"].to_list()))
             points[np.isinf(points)] = math.nan  # a line has a gap where a trial failed
             if name in bold:
@@ -196,7 +197,8 @@ def bought(board: Board) -> Figure:
     for ax, group in zip(axes, groups, strict=True):
         mine = trials[trials["group"] == group.label]
         seen = [math.nan]
-        for name, part in back_to_front(mine, bold):
+        for name in back_to_front(mine, bold):
+            part = mine[mine["name"] == name]
             means = np.array(expected_best(part["loss"].to_list()))
             means[np.isinf(means)] = math.nan
             if name in bold:
@@ -218,7 +220,7 @@ def _drawn(board: Board) -> tuple[pd.DataFrame, list[Group], list[str]]:
     trials = tried(board)
     present = set(trials.loc[np.isfinite(trials["loss"]), "group"])
     groups = [group for group in board.groups if group.label in present][: ink.PANELS]
-    return trials, groups, [name for name in ink.best(board) if name in set(trials["name"])]
+    return trials, groups, ink.among(ink.best(board), trials["name"])
 
 
 def _others(trials: pd.DataFrame, bold: list[str]) -> str:

@@ -101,7 +101,9 @@ def _with(triple: Triple, axis: str, name: str) -> Triple:
 
 def one_setting(runs: pd.DataFrame) -> pd.DataFrame:
     """Of two settings under one name, the one run more."""
-    counts = Counter(runs["configuration"])
+    counts = Counter(runs["configuration"].to_list())
+    if len(counts) < 2:
+        return runs
     most = min(counts, key=lambda name: (-counts[name], name), default=None)
     return runs[runs["configuration"] == most]
 

@@ -14,7 +14,7 @@ from bench.record import RunRecord, TrialRecord
 WORDS = {
     "script": "<script>alert(1)</script>",
     "ends": "</title></style></script></svg></table><b>b",
-    "attribute": "\" onmouseover=\"alert(1)\" x='><img src=x onerror=alert(1)>",
+    "attribute": '" onmouseover="alert(1)" x=\'><img src=x onerror=alert(1)>',
     "address": "javascript:alert(1)",
     "svg": "<svg onload=alert(1)><foreignObject/></svg>",
     "entity": "&lt;i&gt;&#60;script&#62;&quot; onload=1",
@@ -99,18 +99,18 @@ def _trial(run: RunRecord, word: str) -> TrialRecord:
 
 
 def techniques(words: dict[str, str]) -> list[Record]:
-    """Two tasks whose techniques have these names, with curves, probes, failures and times: all figures can be drawn."""
+    """Two tasks with techniques of these names, with curves, probes, failures and times: something for every figure."""
     found: list[Record] = []
     for word in list(words.values())[:2]:
         dice = random.Random(0)
         task = {**made.task_of(word), "metric": word, "unit": word}
         for place, name in enumerate(["lstm", *words.values()]):
-            for seed in range(3):
+            for seed in range(2):
                 score = 2.0 + dice.random()
                 run = made.run(
                     word, (name, "none", "adam"), seed, score, task=task, probes=made.probes(-0.1 - place / 50, 0.2, 20)
                 )
                 run = replace(run, curve=made.curve(score, word, "lower", dice))
-                found.append(made.failed(run, "crashed", name) if place % 7 == 6 and seed == 2 else run)
+                found.append(made.failed(run, "crashed", name) if place % 7 == 6 and seed == 1 else run)
             found.append(made.timing(run, 4.0 + place))
     return found

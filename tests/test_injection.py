@@ -6,10 +6,10 @@ import csv
 import io
 import json
 import re
+import shutil
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,6 +28,7 @@ from report import __main__ as command
 from report import diff, frame, ink, page, svg, tables
 from report.board import board, board_of
 from report.plots import PLOTS
+from report.terminal import terminal
 
 CONTROL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 FOLDERS = ("script", "attribute", "latex", "terminal", "bidi", "markdown")
@@ -53,7 +54,7 @@ def results_of(words: dict[str, str], folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports over hostile and over tame names, `out` beside `results`; figures are drawn elsewhere."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +62,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
         for kind, words in (("hostile", hostile.WORDS), ("tame", hostile.TAME)):
             found[kind] = tmp_path_factory.mktemp(kind)
             report.build(results_of(words, found[kind] / "results"), found[kind] / "out", None)
-    yield found
+    return found
 
 
 def printable(text: str) -> None:
@@ -166,8 +167,10 @@ def spots(text: str) -> Counter[str]:
 def test_markdown_has_nothing_live(built: dict[str, Path]) -> None:
     """Markdown has the headings that it has with tame names, and no link, picture, HTML, code, mention or formula."""
     for path in (built["hostile"] / "out").rglob("*.md"):
-        found = spots(path.read_text(encoding="utf-8"))
-        assert set(found) <= {"heading_open"}
+        text = path.read_text(encoding="utf-8")
+        assert set(spots(text)) <= {"heading_open"}
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.M):
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
     texts = [(built[kind] / "out" / "leaderboard.md").read_text(encoding="utf-8") for kind in built]
     assert spots(texts[0]) == spots(texts[1])
 
@@ -210,12 +213,14 @@ def test_figures_are_inert(figures: dict[str, bytes]) -> None:
     """A figure is XML without scripts, handlers, links or addresses, in its file and in the page."""
     assert len(figures) >= 10
     for name, written in figures.items():
-        inline = svg.inline(written, "p-", f"\"><script>{name}", svg.Sheet())
+        inline = svg.inline(written, "p-", f'"><script>{name}', svg.Sheet())
         for text in (svg.compact(written).decode(), inline):
             printable(text)
             parts = list(Xml.fromstring(text).iter())
             tags = {part.tag.rpartition("}")[2] for part in parts}
-            assert not tags & (LIVE - {"style"} if text is not inline else LIVE) - ({"image"} if "image" in tags else set())
+            assert not tags & (LIVE - {"style"} if text is not inline else LIVE) - (
+                {"image"} if "image" in tags else set()
+            )
             values = [(key.rpartition("}")[2], value) for part in parts for key, value in part.attrib.items()]
             assert not any(key.startswith("on") for key, _ in values)
             assert all(v.startswith(("#", "data:image/png;base64,")) for k, v in values if k in ("href", "src"))
@@ -262,6 +267,18 @@ def test_commands_print_text(
         printable(path.read_text(encoding="utf-8"))
 
 
+def test_cite_and_crate_print_text(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So do the citation of a row and the description of a folder for a deposit."""
+    folder = shutil.copytree(few, tmp_path / "results")
+    row = next(row for row in board_of(folder, fit(hostile.WORDS["bidi"])).rows.itertuples() if row.kind == "technique")
+    assert command.main(["--results", str(folder), "cite", str(row.record)]) == 0
+    assert command.main(["crate", str(folder)]) in (0, 1)
+    printed = capsys.readouterr()
+    printable(printed.out + printed.err)
+    for path in folder.glob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+
+
 def test_diff_prints_text(tmp_path: Path) -> None:
     """So does what moved between two sets."""
     words = {name: hostile.WORDS[name] for name in FOLDERS}
@@ -274,26 +291,28 @@ def test_diff_prints_text(tmp_path: Path) -> None:
     assert set(spots(text)) <= {"heading_open"}
 
 
-@pytest.mark.parametrize("width", [80, 200])
-def test_terminal_shows_names(width: int, built: dict[str, Path]) -> None:
-    """A terminal is told no colour, link or title, and markup of rich stays text."""
-    text = report.leaderboard_text(built["hostile"] / "results", "a", width)
-    printable(text)
-    assert "[red]x[/red]" in text
-    assert ":smile:" in text.replace("\n", "")
+def test_terminal_shows_names(built: dict[str, Path]) -> None:
+    """A terminal has every task, is told no colour, link or title, and markup of rich stays text."""
+    found = board_of(built["hostile"] / "results", "a")
+    assert len(found.groups) == len(hostile.WORDS)
+    for width in (80, 200):
+        text = terminal(found, width)
+        printable(text)
+        assert "[red]x[/red][/]:smile:" in text
 
 
 @pytest.mark.parametrize("word", hostile.WORDS.values(), ids=list(hostile.WORDS))
 def test_questions_are_answered_in_text(word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A hostile argument is bad input, and is said back as text."""
     made.write(tmp_path, [made.run(DIGITS, LSTM)])
-    for asked in (["--matrix", word], ["--task", word], ["--compare", word, LSTM[0]], ["claims", "--matrix", word]):
+    for asked in (
+        ["--matrix", word],
+        ["--task", word],
+        ["--compare", word, LSTM[0]],
+        ["claims", "--matrix", word],
+        ["cite", word],
+    ):
         assert command.main(["--results", str(tmp_path), "--out", str(tmp_path / "out"), *asked]) == 2
         said = capsys.readouterr()
         assert said.out == ""
         printable(said.err)
-
-
-def test_board_reads_back_names(built: dict[str, Path]) -> None:
-    """Nothing was dropped: each word is a task of the board."""
-    assert len(board_of(built["hostile"] / "results", "a").groups) == len(hostile.WORDS)
