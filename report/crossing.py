@@ -17,7 +17,7 @@ from report import ink
 from report.board import Board
 from report.findings import plural
 from report.frame import AXES
-from report.groups import Group
+from report.groups import Group, Triple
 from report.stats import t_interval
 from report.tables import Line, Table
 
@@ -28,7 +28,7 @@ def crossed(board: Board) -> pd.DataFrame:
     """For each pair of techniques that was run together and each alone: gains in % of the baseline, and what the pair
     gains beyond the sum of the two, with half its 95 % interval over shared seeds."""
     base = board.baseline
-    if base is None:
+    if base is None or not any(len(_changed(triple, base)) == 2 for triple in board.techniques["triple"].unique()):
         return pd.DataFrame(columns=list(COLUMNS))
     found = []
     runs = board.frames.runs.merge(
@@ -43,7 +43,7 @@ def crossed(board: Board) -> pd.DataFrame:
 
 
 def _interaction(group: Group, scores: dict, base: tuple, triple: tuple) -> list[dict[str, object]]:
-    changed = [place for place in range(3) if triple[place] != base[place]]
+    changed = _changed(triple, base)
     if len(changed) != 2 or base not in scores:
         return []
     alone = [tuple(triple[i] if i == place else base[i] for i in range(3)) for place in changed]
@@ -61,6 +61,10 @@ def _interaction(group: Group, scores: dict, base: tuple, triple: tuple) -> list
         "group": group.label, "one": one, "two": two, "label": f"{one} + {two}", "together": float(pair.mean()),
         "alone": float((first + second).mean()), "beyond": mean, "half": half, "n": len(table),
     }]  # fmt: skip
+
+
+def _changed(triple: Triple, base: Triple) -> list[int]:
+    return [place for place in range(3) if triple[place] != base[place]]
 
 
 def no_crossing(board: Board) -> str:

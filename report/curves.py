@@ -44,7 +44,7 @@ def _curves(board: Board, points: pd.DataFrame, x: str, label: str, unit: str) -
             thin: dict[str, Any] = {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
             style = {"color": colours[name], "linewidth": 1.5} if name in bold else thin
             (line,) = ax.plot(*_line(middle.index, middle), **style)
-            ink.tip(line, f"{text[name]}: {_last(middle)} after {middle.index[-1]:.4g} {unit}, median over seeds")
+            ink.tip(line, f"{text[name]}: {_last(middle)} after {middle.index[-1]:.4g} {unit}")
         ink.spread_scale(ax, mine["value"], group.better)
         if not np.isnan(group.target):
             ax.axhline(group.target, color="#555555", linewidth=0.9, linestyle=":")
@@ -112,8 +112,7 @@ def gradients(board: Board) -> Figure:
                 if (group.label, name, when) in middles and (name in bold or when == "end"):
                     middle = middles[group.label, name, when]
                     (line,) = ax.plot(*_line(middle.index, middle), **_style(colours.get(name), str(when)))
-                    reach = f"{middle.iloc[-1]:.2g} of the last frame's, {middle.index[-1]} steps back"
-                    ink.tip(line, f"{text[name]}, {when} of training: {reach}")
+                    ink.tip(line, f"{text[name]}, {when}: {middle.iloc[-1]:.2g} at {middle.index[-1]} steps back")
         low, high = max(float(mine["relative"].min()), FLOOR), float(mine["relative"].max())
         ax.set_yscale("log")
         ax.set_ylim(low / 1.5, max(high, 1.0) * 1.5)

@@ -31,6 +31,7 @@ def forest(board: Board) -> Figure:
     groups = [group for group in board.groups if board.compared(group)["gain"].notna().any()]
     present = {name for group in groups for name in board.compared(group).dropna(subset=["gain"])["name"]}
     names = [name for name in ink.order(board) if name in present]
+    groups = groups[: ink.room(len(names))]
     figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
     for ax, group in zip(axes, groups, strict=False):
         _panel(ax, board, group, names)

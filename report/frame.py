@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,12 @@ class Frames:
 
 def clean(value: object, limit: int = 64) -> str:
     """`value` on one line, without control or bidi characters, of bounded length: fit for any output."""
-    text = "".join("\ufffd" if unicodedata.category(c) in _UNPRINTABLE else c for c in str(value)).strip()
+    return _clean(str(value), limit)
+
+
+@lru_cache(maxsize=100_000)  # a few words fill most fields of a hundred thousand records
+def _clean(value: str, limit: int) -> str:
+    text = "".join("\ufffd" if unicodedata.category(c) in _UNPRINTABLE else c for c in value).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

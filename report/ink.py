@@ -41,8 +41,13 @@ STATUS = {
     "crashed": "#111111",
     "failed": "#6a3d9a",
 }
-PANELS = 12
-"""More panels are no longer looked at; the tables hold every task."""
+PANELS, LINES = 12, 450
+"""More panels, or lines of techniques in all panels, are no longer looked at; the tables hold every task."""
+
+
+def room(techniques: int) -> int:
+    """How many panels there are in a figure with so many lines in each."""
+    return max(3, min(PANELS, LINES // max(techniques, 1)))
 
 
 def tip(artist: Artist, *texts: str) -> None:
@@ -105,9 +110,9 @@ def having(board: Board, rows: pd.DataFrame) -> list[Group]:
     return [group for group in board.groups if group.label in known]
 
 
-def drawn(board: Board, rows: pd.DataFrame) -> tuple[list[Group], pd.DataFrame]:
+def drawn(board: Board, rows: pd.DataFrame, most: int = PANELS) -> tuple[list[Group], pd.DataFrame]:
     """The groups that get a panel, and their rows."""
-    groups = having(board, rows)[:PANELS]
+    groups = having(board, rows)[:most]
     return groups, rows[rows["group"].isin([group.label for group in groups])]
 
 
@@ -191,7 +196,7 @@ def spread_scale(ax: Axes, values: pd.Series, better: str) -> None:
         ax.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def thinned(steps: np.ndarray, limit: int = 50) -> np.ndarray:
+def thinned(steps: np.ndarray, limit: int = 40) -> np.ndarray:
     """Indices of at most about `limit` points, the last one among them."""
     stride = max(1, len(steps) // limit)
     return np.unique(np.r_[np.arange(0, len(steps), stride), len(steps) - 1])
@@ -201,8 +206,10 @@ def files(figure: Figure) -> dict[str, bytes]:
     """The figure as SVG and as PNG, without a date or a version, so that the same records give the same bytes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a plug-in may be called anything
-        figure.draw_without_rendering()  # lays the panels out, once for both files
-        figure.set_layout_engine("none")
+        layout = figure.get_layout_engine()
+        if layout is not None:  # once for both files
+            layout.execute(figure)
+            figure.set_layout_engine("none")
         # both canvases by hand: savefig would lay everything out again, twice, which is half of all the work
         vector = io.BytesIO()
         FigureCanvasSVG(figure).print_svg(vector, metadata={"Date": None, "Creator": None})

@@ -24,10 +24,9 @@ from report.stats import shown
 def heatmap(board: Board) -> Figure:
     """Technique x task, in % of the baseline; blue is better, orange is worse."""
     names, groups, text = _compared(board), board.groups, ink.labels(board)
-    cells = board.techniques.set_index(["name", "group"])
-    cells = cells[~cells.index.duplicated()]
-    values = cells["difference"].unstack().reindex(index=names, columns=[group.label for group in groups])
-    size = np.abs(values.to_numpy()[np.isfinite(values.to_numpy())])
+    rows = board.techniques.drop_duplicates(["name", "group"])
+    cells = {(row["name"], row["group"]): row for row in rows.to_dict("records")}
+    size = rows["difference"].abs()[np.isfinite(rows["difference"])]
     limit = float(np.clip(np.percentile(size, 90), 1, 100)) if len(size) else 1.0
     height = max(0.31 * len(names), 1.6)
     figure = Figure(figsize=(2.8 + max(0.95 * len(groups), 3), 1.8 + height), layout="constrained")
@@ -39,19 +38,10 @@ def heatmap(board: Board) -> Figure:
     bar.outline.set_visible(False)
     for x, group in enumerate(groups):
         for y, name in enumerate(names):
-            if (name, group.label) in cells.index:
-                _cell(ax, (x, y), cells.loc[name, group.label], mesh, f"{text[name]} on {group.label}")
+            if (name, group.label) in cells:
+                _cell(ax, (x, y), cells[name, group.label], mesh, f"{text[name]} on {group.label}")
             else:
-                ax.text(
-                    x + 0.5,
-                    y + 0.5,
-                    "not run",
-                    ha="center",
-                    va="center",
-                    fontsize=7.5,
-                    color="#777777",
-                    in_layout=False,
-                )
+                ax.text(x + 0.5, y + 0.5, "not run", fontsize=7.5, color="#777777", **MIDDLE)
     ax.set_xlim(0, len(groups))
     ax.set_xticks(
         np.arange(len(groups)) + 0.5,
@@ -73,7 +63,10 @@ FEW = 0.35
 """How much colour is left to a cell of fewer seeds than an interval needs."""
 
 
-def _cell(ax: Axes, place: tuple[int, int], row: pd.Series, colours: ScalarMappable, label: str) -> None:
+MIDDLE: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
+
+
+def _cell(ax: Axes, place: tuple[int, int], row: dict[str, Any], colours: ScalarMappable, label: str) -> None:
     """Number, hatching and mark of one cell; pale where there are too few seeds."""
     x, y = place
     value, few = row["difference"], 0 < row["scored"] < SEEDS
@@ -84,11 +77,11 @@ def _cell(ax: Axes, place: tuple[int, int], row: pd.Series, colours: ScalarMappa
         patch.set(hatch="////", edgecolor="#777777", linewidth=0)
         ink.tip(patch, f"{label}: {row['failures']}, {seeds}")
         back = {"facecolor": "#efefef", "edgecolor": "none", "pad": 1}
-        ax.text(x + 0.5, y + 0.5, "failed", ha="center", va="center", fontsize=7.5, color=ink.ON_COLOUR, bbox=back)
+        ax.text(x + 0.5, y + 0.5, "failed", fontsize=7.5, color=ink.ON_COLOUR, bbox=back, **MIDDLE)
         return
     ink.tip(patch, f"{label}: {shown(row['mean'])}, {_percent(value)}, {seeds}")
     if math.isnan(value):
-        ax.text(x + 0.5, y + 0.5, "no baseline", ha="center", va="center", fontsize=7.5, color=ink.ON_COLOUR)
+        ax.text(x + 0.5, y + 0.5, "no baseline", fontsize=7.5, color=ink.ON_COLOUR, **MIDDLE)
         return
     colour = np.asarray(colours.to_rgba(value)[:3])
     colour = FEW * colour + 1 - FEW if few else colour
@@ -99,10 +92,11 @@ def _cell(ax: Axes, place: tuple[int, int], row: pd.Series, colours: ScalarMappa
         f"{row['failed']:.0f}/{row['seeds']:.0f} failed" if row["failed"] else f"n={row['scored']:.0f}" if few else ""
     )
     ink_of = "white" if dark else ink.ON_COLOUR
-    written: dict[str, Any] = {"ha": "center", "va": "center", "color": ink_of, "in_layout": False}
-    ax.text(x + 0.5, y + (0.33 if mark else 0.5), number, fontsize=8 if len(number) < 7 else 7.5, **written)
+    ax.text(
+        x + 0.5, y + (0.33 if mark else 0.5), number, fontsize=8 if len(number) < 7 else 7.5, color=ink_of, **MIDDLE
+    )
     if mark:
-        ax.text(x + 0.5, y + 0.77, mark, fontsize=7.5, **written)
+        ax.text(x + 0.5, y + 0.77, mark, fontsize=7.5, color=ink_of, **MIDDLE)
 
 
 def _percent(value: float) -> str:
@@ -122,7 +116,7 @@ def half_life(board: Board) -> Figure:
     """How far back the gradient reaches at the end of training, one bar a technique, the median over seeds."""
     names, colours, text = ink.order(board), ink.palette(board), ink.labels(board)
     rows = board.techniques.dropna(subset=["half_life"])
-    groups, rows = ink.drawn(board, rows)
+    groups, rows = ink.drawn(board, rows, ink.room(rows["name"].nunique()))
     names = ink.among(names, rows["name"])
     figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
     for ax, group in zip(axes, groups, strict=False):
@@ -183,7 +177,7 @@ def _by_technique(board: Board, runs: pd.DataFrame) -> tuple[Figure, list[Axes],
     """A panel a group, a row a technique, and the runs of each panel with `value`, `y`, `label` and `shade`."""
     named = board.techniques[["configuration", "group", "name", "label"]].drop_duplicates("configuration")
     runs = runs.dropna(subset=["value"]).merge(named, on="configuration")
-    groups, runs = ink.drawn(board, runs)
+    groups, runs = ink.drawn(board, runs, ink.room(runs["name"].nunique()))
     names = ink.among(ink.order(board), runs["name"])
     place, colours = {name: y for y, name in enumerate(names)}, ink.palette(board)
     runs = runs.assign(y=runs["name"].map(place), shade=[colours.get(name, ink.OTHER) for name in runs["name"]])

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from report import findings, formats, ink, listing, reproduce, svg, tables
 from report.board import Board
-from report.drawing import drawn
+from report.drawing import Drawing
 from report.files import write
 from report.glossary import Glossary
 from report.ledger import Entry
@@ -52,32 +52,34 @@ class Chapter:
 
 def write_page(
     path: Path,
-    boards: Sequence[Board],
+    drawing: Drawing,
     said: Sequence[list[Finding]],
     ledger: Sequence[Entry],
     results: Path,
     whole: bool = False,
 ) -> list[Path]:
-    """Write a page over these boards and their tables beside it; the page comes first among the paths written.
+    """Write a page over the boards that are drawn, and their tables beside it; the page comes first of what is written.
 
     Tables and figures of each board go to a folder of its own where there are several or the page is the `whole`
     report, else beside the page.
     """
-    sheet, glossary = svg.Sheet(), Glossary(boards)
+    boards, sheet = drawing.boards, svg.Sheet()
     keys = anchors([board.frames.matrix for board in boards])
     folders = [path.parent / key if whole or len(boards) > 1 else path.parent for key in keys]
-    pictures = _pictures(boards, keys, folders, sheet)
-    chapters = []
-    for place, (board, key, found) in enumerate(zip(boards, keys, said, strict=True)):
-        shown, left_out = pictures[place]
-        chapters.append(Chapter(key, board, _facts(board, found, results), _by_section(shown), left_out))
+    facts = [_facts(board, found) for board, found in zip(boards, said, strict=True)]
+    tables_written = _write_tables(path.parent, boards, folders)
+    pictures = _pictures(drawing, folders, sheet)
+    chapters = [
+        Chapter(keys[place], board, facts[place], _by_section(shown), left_out)
+        for place, (board, (shown, left_out)) in enumerate(zip(boards, pictures, strict=True))
+    ]
     page = _render(
         "page.html.j2",
         sheet,
         title=boards[0].frames.matrix if len(boards) == 1 else "Results",
         answer=findings.answer(boards),
         chapters=chapters,
-        glossary=glossary,
+        glossary=Glossary(boards),
         ledger=listing.ledger_table(ledger) if ledger else None,
         claims_rules=listing.RULES,
         no_claims=listing.NOTHING,
@@ -85,7 +87,7 @@ def write_page(
         quiet=tables.QUIET,
         records=_relative(results, path.parent),
     )
-    return [write(path, page), *_write_tables(path.parent, boards, folders)]
+    return [write(path, page), *tables_written]
 
 
 def _write_tables(top: Path, boards: Sequence[Board], folders: Sequence[Path]) -> list[Path]:
@@ -111,7 +113,7 @@ def anchors(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _facts(board: Board, found: list[Finding], results: Path) -> dict[str, Any]:
+def _facts(board: Board, found: list[Finding]) -> dict[str, Any]:
     return {
         "headline": findings.headline(board),
         "apart": tables.apart(board),
@@ -125,26 +127,24 @@ def _facts(board: Board, found: list[Finding], results: Path) -> dict[str, Any]:
 
 
 def _pictures(
-    boards: Sequence[Board], keys: Sequence[str], folders: Sequence[Path], sheet: svg.Sheet
+    drawing: Drawing, folders: Sequence[Path], sheet: svg.Sheet
 ) -> list[tuple[list[Picture], list[tuple[Plot, str]]]]:
     """For each board its figures, drawn and saved, and those left out with the reason; figures of an earlier report
     do not stay behind."""
-    reasons = [[plot.without(board) for plot in PLOTS] for board in boards]
-    jobs = [(b, p) for b, row in enumerate(reasons) for p, reason in enumerate(row) if not reason]
     found: list[tuple[list[Picture], list[tuple[Plot, str]]]] = [
-        ([], [(PLOTS[p], reason) for p, reason in enumerate(row) if reason]) for row in reasons
+        ([], [(PLOTS[p], reason) for p, reason in enumerate(row) if reason]) for row in drawing.reasons
     ]
     for folder, (_, left_out) in zip(folders, found, strict=True):
         for plot, _ in left_out:
             for kind in ("svg", "png"):
                 (folder / "figures" / f"{plot.name}.{kind}").unlink(missing_ok=True)
-    for (b, p), files in drawn(boards, jobs):
-        plot, board = PLOTS[p], boards[b]
+    for (b, p), files in drawing.files():
+        plot, board = PLOTS[p], drawing.boards[b]
         write(folders[b] / "figures" / f"{plot.name}.svg", svg.compact(files["svg"]))
         write(folders[b] / "figures" / f"{plot.name}.png", files["png"])
         said = plot.finding(board)
         # Markup is safe here: it is what ElementTree wrote, with every text in it escaped
-        image = Markup(svg.inline(files["svg"], f"{keys[b]}{p}-", f"{plot.title}. {said}", sheet))
+        image = Markup(svg.inline(files["svg"], f"{plot.title}. {said}", sheet))
         found[b][0].append(Picture(plot, image, said, _note(plot, board), plot.tables(board)))
     return found
 
@@ -155,9 +155,10 @@ def _by_section(pictures: Sequence[Picture]) -> list[tuple[str, list[Picture]]]:
 
 
 def _note(plot: Plot, found: Board) -> str:
-    if not plot.panels or len(found.groups) <= ink.PANELS:
+    most = ink.room(found.techniques["name"].nunique()) if plot.panels == "lines" else ink.PANELS
+    if not plot.panels or len(found.groups) <= most:
         return ""
-    return f"There are panels for the first {ink.PANELS} of {len(found.groups)} tasks; the tables hold all of them."
+    return f"There are panels for the first {most} of {len(found.groups)} tasks; the tables hold all of them."
 
 
 def _relative(results: Path, folder: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from report import BadInput, focus, formats, listing
 from report.board import Board, board_of
+from report.drawing import Drawing
 from report.frame import chosen
 from report.ledger import entries
 from report.page import anchors, write_page
@@ -46,14 +47,16 @@ def build(results: Path, out: Path, matrices: list[str] | None) -> list[Path]:
     if matrices is not None:
         return [path for name in names for path in _one([board_of(results, name)], out / anchors([name])[0], results)]
     boards = [board_of(results, name) for name in names]
-    said = [(board.frames.matrix, findings(board)) for board in boards]
-    found = entries(results)
-    paths = write_page(out / "index.html", boards, [mine for _, mine in said], found, results, whole=True)
+    with Drawing(boards) as drawing:
+        said = [(board.frames.matrix, findings(board)) for board in boards]
+        found = entries(results)
+        paths = write_page(out / "index.html", drawing, [mine for _, mine in said], found, results, whole=True)
     return [*paths, *listing.write_claims(out, said), *listing.write_ledger(out, found)]
 
 
 def _one(boards: Sequence[Board], folder: Path, results: Path) -> list[Path]:
-    return write_page(folder / "index.html", boards, [findings(board) for board in boards], [], results)
+    with Drawing(boards) as drawing:
+        return write_page(folder / "index.html", drawing, [findings(board) for board in boards], [], results)
 
 
 def _boards(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.figure import Figure
 
@@ -13,6 +14,9 @@ from report.curves import arrivals, gradients, learning, relative_norms, seconds
 from report.forest import explained, forest
 from report.marks import best_update, failures, gap, half_life, heatmap
 from report.tables import Table
+
+Panels = Literal["", "curves", "lines"]
+"""Whether a figure has a panel a task, and what is in each: a few curves, or a line for every technique."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Plot:
     draw: Callable[[Board], Figure]
     finding: Callable[[Board], str]
     without: Callable[[Board], str]
-    panels: bool = True  # one for each task, as far as ink.PANELS
+    panels: Panels = "curves"  # one for each task, as far as there is room
     tables: Callable[[Board], list[tuple[str, Table]]] = lambda _: []  # what is drawn, in numbers
 
 
@@ -98,7 +102,7 @@ PLOTS = (
         "Difference to the baseline",
         "Blue cells are better than the baseline on that task, orange cells worse; numbers are % of the baseline's "
         "score, and hatched cells failed with every seed.",
-        *(heatmap, findings.heatmap, _no_comparison, False),
+        *(heatmap, findings.heatmap, _no_comparison, ""),
     ),
     Plot(
         "gradient-norms",
@@ -113,7 +117,7 @@ PLOTS = (
         "Vanishing gradients",
         "Gradient half-life",
         "Steps back over which the gradient halves, at the end of training: longer bars remember more (log scale).",
-        *(half_life, findings.half_life, _no_half_life),
+        *(half_life, findings.half_life, _no_half_life, "lines"),
     ),
     Plot(
         "longest-t",
@@ -138,7 +142,7 @@ PLOTS = (
         "Overfitting",
         "Points to the right of zero fit the training data better than the validation data; every seed is a point, "
         "the bar is their median.",
-        *(gap, findings.gap, _no_gap),
+        *(gap, findings.gap, _no_gap, "lines"),
     ),
     Plot(
         "best-update",
@@ -146,7 +150,7 @@ PLOTS = (
         "When validation was best",
         "After which share of the updates the validation loss was lowest: far from the right, going on was in vain; "
         "every seed is a point, the bar is their median.",
-        *(best_update, findings.best_update, _no_best_update),
+        *(best_update, findings.best_update, _no_best_update, "lines"),
     ),
     Plot(
         "gap-against-data",
@@ -184,7 +188,7 @@ PLOTS = (
         "Performance profiles",
         "The share of tasks on which a technique reached the target in at most so many times the updates of the "
         "fastest: a line further up and left is better.",
-        *(diagrams.profiles, findings.profile, _no_profile, False),
+        *(diagrams.profiles, findings.profile, _no_profile, ""),
     ),
     Plot(
         "time-to-target",
@@ -192,7 +196,7 @@ PLOTS = (
         "Time to target",
         "The share of seeds that have not reached the target yet, against updates: a line that falls early is fast, "
         "one that stays up never gets there.",
-        *(arrivals, findings.arrival, _no_arrivals, True, evidence.target_tables),
+        *(arrivals, findings.arrival, _no_arrivals, "curves", evidence.target_tables),
     ),
     Plot(
         "learning-rate",
@@ -200,7 +204,7 @@ PLOTS = (
         "How much the learning rate matters",
         "Validation loss of each trial against its learning rate: a wide valley forgives a poor choice. Crosses at the "
         "top failed; bars at the foot span the rates within 5 % of a technique's best.",
-        *(tuning.sensitivity, tuning.sensitive, tuning.without, True, tuning.tables),
+        *(tuning.sensitivity, tuning.sensitive, tuning.without, "curves", tuning.tables),
     ),
     Plot(
         "trials",
@@ -216,7 +220,7 @@ PLOTS = (
         "Compared with the baseline, seed by seed",
         "Points are mean gains over the seeds that a technique and the baseline share, lines their 95 % intervals; "
         "the green band is the margin within which a difference would not matter. Filled points are decided.",
-        *(forest, findings.comparison, _no_pairs, True, evidence.comparison_tables),
+        *(forest, findings.comparison, _no_pairs, "lines", evidence.comparison_tables),
     ),
     Plot(
         "critical-difference",
@@ -224,7 +228,7 @@ PLOTS = (
         "Across tasks",
         "Mean ranks, the best at the left, each axis among its own techniques; a bar joins techniques that these tasks "
         "do not separate.",
-        *(diagrams.critical_difference, findings.ranks, _no_ranks, False, evidence.family_tables),
+        *(diagrams.critical_difference, findings.ranks, _no_ranks, "", evidence.family_tables),
     ),
     Plot(
         "interactions",
@@ -232,7 +236,7 @@ PLOTS = (
         "Together and alone",
         "What two techniques gain together beyond the sum of what each gains alone, in % of the baseline, the median "
         "over tasks: blue pairs help each other, orange pairs get in each other's way.",
-        *(crossing.interactions, crossing.beyond_sum, crossing.no_crossing, False, crossing.crossing_tables),
+        *(crossing.interactions, crossing.beyond_sum, crossing.no_crossing, "", crossing.crossing_tables),
     ),
     Plot(
         "variance-explained",
@@ -240,7 +244,7 @@ PLOTS = (
         "What explains the scores",
         "How much of the differences between the runs of a task each choice accounts for, each pair of choices beyond "
         "that, and the seed.",
-        *(explained, findings.explained, _no_explained, False, evidence.effect_tables),
+        *(explained, findings.explained, _no_explained, "", evidence.effect_tables),
     ),
     Plot(
         "score-against-time",
@@ -248,7 +252,7 @@ PLOTS = (
         "Score against time",
         "Each point is a configuration: what its score costs in milliseconds a training step. The dotted line is the "
         "Pareto front: nothing is both faster and better.",
-        *(costs.pareto, costs.said, costs.no_times, True, costs.cost_tables),
+        *(costs.pareto, costs.said, costs.no_times, "curves", costs.cost_tables),
     ),
     Plot(
         "cpu-cuda",
@@ -262,6 +266,6 @@ PLOTS = (
         "Failures",
         "Failures",
         "Runs that ended without a score, by technique and by how they ended.",
-        *(failures, findings.failures, _no_failures, False),
+        *(failures, findings.failures, _no_failures, ""),
     ),
 )

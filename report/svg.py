@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import count, groupby
 from xml.etree import ElementTree as Xml
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -50,10 +51,15 @@ def compact(written: bytes) -> bytes:
 
 
 class Sheet:
-    """The style rules that the figures of one page share: a class for each set of properties."""
+    """What the figures of one page share: names, and style rules, a class for each set of properties."""
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
+        self._ids = count()
+
+    def id(self) -> str:
+        """A name that no other part of any figure has."""
+        return f"y{next(self._ids)}"
 
     def name(self, style: str) -> str:
         """The class of a style."""
@@ -64,7 +70,7 @@ class Sheet:
         return "\n".join(f".{name} {{ {style} }}" for style, name in self._classes.items())
 
 
-def inline(written: bytes, prefix: str, label: str, sheet: Sheet) -> str:
+def inline(written: bytes, label: str, sheet: Sheet) -> str:
     """The figure as a part of a page: ids of its own, styles in the page's sheet, ink and paper of the page.
 
     `label` is what a screen reader says in place of the picture.
@@ -77,7 +83,7 @@ def inline(written: bytes, prefix: str, label: str, sheet: Sheet) -> str:
     if background is not None:
         background.set("style", "fill: none")
     _small(root, 1)
-    _own_ids(root, prefix)
+    _own_ids(root, sheet)
     for element in root.iter():
         if "d" in element.attrib:
             element.set("d", _relative(element.attrib["d"]))
@@ -93,7 +99,7 @@ def inline(written: bytes, prefix: str, label: str, sheet: Sheet) -> str:
         element.tag = element.tag.removeprefix(SVG)
         if HREF in element.attrib:
             element.set("href", element.attrib.pop(HREF))
-    return Xml.tostring(root, encoding="unicode")
+    return Xml.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
 def _small(root: Xml.Element, digits: int) -> None:
@@ -101,6 +107,9 @@ def _small(root: Xml.Element, digits: int) -> None:
         for child in list(parent):
             _tidy(child, digits)
             _titled(child)
+    _defined_once(root)
+    _flatten(root)
+    _clip_together(root)
     _flatten(root)
     for element in root.iter():
         if element.tag not in (f"{SVG}text", f"{SVG}title", f"{SVG}style"):
@@ -114,7 +123,7 @@ def _tidy(element: Xml.Element, digits: int) -> None:
         if key == "d":
             element.set(key, " ".join(_NUMBER.sub(lambda found: _rounded(found, digits), value).split()))
         elif key in ("x", "y", "width", "height", "transform", "viewBox"):
-            element.set(key, _NUMBER.sub(lambda found: _rounded(found, 2), value))
+            element.set(key, _NUMBER.sub(lambda found: _rounded(found, digits), value))
         elif key == "style":
             kept = [part for part in value.split("; ") if part not in DEFAULTS]
             element.set(key, _NUMBER.sub(lambda found: _rounded(found, 3), "; ".join(kept)))
@@ -207,9 +216,52 @@ def _flatten(parent: Xml.Element) -> None:
     parent.extend(children)
 
 
-def _own_ids(root: Xml.Element, prefix: str) -> None:
+def _defined_once(root: Xml.Element) -> None:
+    """One definition of each marker: matplotlib writes one for every collection of points."""
+    first: dict[tuple[str, str], str] = {}
+    names: dict[str, str] = {}
+    for defs in root.iter(f"{SVG}defs"):
+        for part in [part for part in defs if part.tag == f"{SVG}path" and "id" in part.attrib]:
+            name = part.attrib["id"]
+            names[name] = first.setdefault((part.attrib.get("d", ""), part.attrib.get("style", "")), name)
+            if names[name] != name:
+                defs.remove(part)
+    for element in root.iter():
+        target = element.attrib.get(HREF, "").removeprefix("#")
+        if target in names:
+            element.set(HREF, f"#{names[target]}")
+    for parent in list(root.iter()):
+        for defs in parent.findall(f"{SVG}defs"):
+            if not len(defs):
+                parent.remove(defs)
+
+
+def _clip_together(parent: Xml.Element) -> None:
+    """What is clipped alike, one after the other, as one group: it is said once, not with every line."""
+    for child in parent:
+        if child.tag == f"{SVG}g":
+            _clip_together(child)
+    drawn = [child for child in parent if child.tag not in (f"{SVG}title", f"{SVG}defs")]
+    clips = {child.get("clip-path") for child in drawn}
+    if parent.tag == f"{SVG}g" and len(clips) == 1 and clips != {None} and "clip-path" not in parent.attrib:
+        parent.set("clip-path", clips.pop() or "")
+        for child in drawn:
+            del child.attrib["clip-path"]
+        return
+    runs = [(clip, list(run)) for clip, run in groupby(list(parent), key=lambda child: child.get("clip-path"))]
+    for clip, run in runs:
+        if clip and len(run) > 1:
+            group = Xml.Element(f"{SVG}g", {"clip-path": clip})
+            parent.insert(list(parent).index(run[0]), group)
+            for child in run:
+                del child.attrib["clip-path"]
+                parent.remove(child)
+                group.append(child)
+
+
+def _own_ids(root: Xml.Element, sheet: Sheet) -> None:
     """Short ids that no other figure of the page has."""
-    names = {element.attrib["id"]: f"{prefix}{place}" for place, element in enumerate(_named(root))}
+    names = {element.attrib["id"]: sheet.id() for element in _named(root)}
     for element in root.iter():
         for key, value in element.attrib.items():
             if key == "id":

@@ -213,7 +213,7 @@ def test_figures_are_inert(figures: dict[str, bytes]) -> None:
     """A figure is XML without scripts, handlers, links or addresses, in its file and in the page."""
     assert len(figures) >= 10
     for name, written in figures.items():
-        inline = svg.inline(written, "p-", f'"><script>{name}', svg.Sheet())
+        inline = svg.inline(written, f'"><script>{name}', svg.Sheet())
         for text in (svg.compact(written).decode(), inline):
             printable(text)
             parts = list(Xml.fromstring(text).iter())
