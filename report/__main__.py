@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m report",
         description="Rebuild the report from results/<matrix>/<machine>.jsonl.",
-        epilog="exit code: 0 done, 1 verify or rerun found something wrong, 2 bad input, 3 a file cannot be used",
+        epilog="exit code: 0 done, 1 verify or add found something wrong, 2 bad input, 3 a file cannot be used",
     )
     made.set_defaults(command=None)
     _places(made, Path("results"), Path("report/out"))

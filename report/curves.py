@@ -38,7 +38,7 @@ def _curves(board: Board, points: pd.DataFrame, x: str, label: str, unit: str) -
         mine = points[points["group"] == group.label]
         for name in back_to_front(mine, bold):
             middle = middles[group.label, name]
-            if name in bold:
+            if name in bold and x == "step":  # against seconds the medians are enough
                 for _, seed in mine[mine["name"] == name].groupby("id"):
                     ax.plot(*_line(seed[x], seed["value"]), color=colours[name], linewidth=0.6, alpha=0.5)
             thin: dict[str, Any] = {"color": ink.OTHER, "linewidth": 0.5, "zorder": 1}
@@ -111,7 +111,9 @@ def gradients(board: Board) -> Figure:
             for when in ("end", "start"):
                 if (group.label, name, when) in middles and (name in bold or when == "end"):
                     middle = middles[group.label, name, when]
-                    (line,) = ax.plot(*_line(middle.index, middle), **_style(colours.get(name), str(when)))
+                    (line,) = ax.plot(
+                        *_line(middle.index, middle, 40 if name in bold else 20), **_style(colours.get(name), when)
+                    )
                     ink.tip(line, f"{text[name]}, {when}: {middle.iloc[-1]:.2g} at {middle.index[-1]} steps back")
         low, high = max(float(mine["relative"].min()), FLOOR), float(mine["relative"].max())
         ax.set_yscale("log")
@@ -172,6 +174,6 @@ def _medians(points: pd.DataFrame, keys: list[str], x: str, y: str) -> dict[tupl
     return {key: pd.Series(part["median"].to_numpy(), part[x].to_numpy()) for key, part in kept.groupby(level=keys)}
 
 
-def _line(x: pd.Series | pd.Index, y: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    keep = ink.thinned(x.to_numpy())
+def _line(x: pd.Series | pd.Index, y: pd.Series, points: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    keep = ink.thinned(x.to_numpy(), points)
     return x.to_numpy()[keep], y.to_numpy()[keep]

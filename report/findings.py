@@ -36,34 +36,29 @@ def answer(boards: Sequence[Board]) -> str:
         return "No run has finished yet."
     compared = rows[rows["family"].fillna("") != ""]
     marks, tested = Counter(compared["mark"]), int(compared["p"].notna().sum())
-    said = (
-        f"Over {plural(runs['task'].nunique(), 'task')} and {plural(rows['name'].nunique(), 'technique')}, "
-        f"{marks[BETTER]} of {plural(tested, 'tested difference')} to a baseline {_is(marks[BETTER])} marked "
-        f"better and {marks[WORSE]} worse"
-    )
-    least = compared["least"].min()
-    if tested and not marks[BETTER] + marks[WORSE] and least > ALPHA:
-        said += f", for with so few seeds none could be (p is at least {shown(least, 2)} after Holm)"
+    said = f"Over {plural(runs['task'].nunique(), 'task')} and {plural(rows['name'].nunique(), 'technique')}, "
+    apart, least = marks[BETTER] + marks[WORSE], compared["least"].min()
+    if tested and not apart and least > ALPHA:
+        said += (
+            f"none of {plural(tested, 'difference')} to a baseline can be marked with so few seeds (p is at least "
+            f"{shown(least, 2)} after Holm)"
+        )
+    else:
+        said += (
+            f"{marks[BETTER]} of {plural(tested, 'difference')} to a baseline marked better and {marks[WORSE]} worse"
+        )
     leads = [clause for board in boards if (clause := _lead(board))]
-    return "; ".join([said, *leads, _failed(runs)]) + "."
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
+    best = [f"the best mean rank: {', '.join(leads)}"] if leads else []
+    return "; ".join([said, *best, _failed(runs)]) + "."
 
 
 def _lead(board: Board) -> str:
-    """Who leads one matrix over all its tasks, and how far from the baseline."""
+    """Who leads one matrix over all its tasks."""
     first = board.overall[board.overall["rank"] == 1]
     if len(first) != 1 or board.overall["rank"].notna().sum() < 2:
         return ""
     row = first.iloc[0]
-    change = (
-        ""
-        if math.isnan(row["difference"]) or math.isinf(row["difference"])
-        else (f", {row['difference']:+.1f} % on the baseline at the median")
-    )
-    return f"by mean rank {row['label']} leads {board.frames.matrix} ({plural(int(row['of']), 'task')}{change})"
+    return f"{row['label']} on the {plural(int(row['of']), 'task')} of {board.frames.matrix}"
 
 
 def headline(board: Board) -> str:

@@ -370,8 +370,9 @@ def _norms(records: list[Row]) -> pd.DataFrame:
     for row in records:
         gradient = mapping(mapping(row.get("probes")).get("gradient"))
         for when in ("end", "start"):
-            norms = [number(norm) for norm in items(mapping(gradient.get(when)).get("norms"))]
-            found.append((row["id"], when, norms))
+            norms = items(mapping(gradient.get(when)).get("norms"))
+            plain = all(type(norm) is float for norm in norms)  # as JSON has them: no need to ask each what it is
+            found.append((row["id"], when, norms if plain else [number(norm) for norm in norms]))
     lengths = [len(norms) for _, _, norms in found]
     return pd.DataFrame(
         {

@@ -196,7 +196,7 @@ def spread_scale(ax: Axes, values: pd.Series, better: str) -> None:
         ax.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def thinned(steps: np.ndarray, limit: int = 40) -> np.ndarray:
+def thinned(steps: np.ndarray, limit: int) -> np.ndarray:
     """Indices of at most about `limit` points, the last one among them."""
     stride = max(1, len(steps) // limit)
     return np.unique(np.r_[np.arange(0, len(steps), stride), len(steps) - 1])

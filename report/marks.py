@@ -36,10 +36,11 @@ def heatmap(board: Board) -> Figure:
     label, shrink = "% better than the baseline", min(1.0, 4 / height)
     bar = figure.colorbar(mesh, ax=ax, label=label, shrink=shrink, aspect=14, anchor=(0, 1), extend="both")
     bar.outline.set_visible(False)
+    written = len(names) * len(groups) <= NUMBERS
     for x, group in enumerate(groups):
         for y, name in enumerate(names):
             if (name, group.label) in cells:
-                _cell(ax, (x, y), cells[name, group.label], mesh, f"{text[name]} on {group.label}")
+                _cell(ax, (x, y), cells[name, group.label], mesh, f"{text[name]} on {group.label}", written)
             else:
                 ax.text(x + 0.5, y + 0.5, "not run", fontsize=7.5, color="#777777", **MIDDLE)
     ax.set_xlim(0, len(groups))
@@ -63,10 +64,15 @@ FEW = 0.35
 """How much colour is left to a cell of fewer seeds than an interval needs."""
 
 
+NUMBERS = 1_000
+"""In more cells nobody reads numbers, and writing them takes longer than the rest of the figure."""
+
 MIDDLE: dict[str, Any] = {"ha": "center", "va": "center", "in_layout": False}
 
 
-def _cell(ax: Axes, place: tuple[int, int], row: dict[str, Any], colours: ScalarMappable, label: str) -> None:
+def _cell(
+    ax: Axes, place: tuple[int, int], row: dict[str, Any], colours: ScalarMappable, label: str, written: bool
+) -> None:
     """Number, hatching and mark of one cell; pale where there are too few seeds."""
     x, y = place
     value, few = row["difference"], 0 < row["scored"] < SEEDS
@@ -86,6 +92,8 @@ def _cell(ax: Axes, place: tuple[int, int], row: dict[str, Any], colours: Scalar
     colour = np.asarray(colours.to_rgba(value)[:3])
     colour = FEW * colour + 1 - FEW if few else colour
     patch.set_facecolor(tuple(colour))
+    if not written:
+        return
     dark = ink.dark(colour)
     number = f"{value:+.1f}" if abs(value) < 100 else f"{value:+.0f}" if abs(value) < 1e4 else "far worse"
     mark = (

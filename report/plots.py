@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from report import costs, crossing, diagrams, evidence, findings, memory, tuning
 from report.board import Board
-from report.curves import arrivals, gradients, learning, relative_norms, seconds, timed_curves
+from report.curves import arrivals, gradients, learning, seconds, timed_curves
 from report.forest import explained, forest
 from report.marks import best_update, failures, gap, half_life, heatmap
 from report.tables import Table
@@ -72,7 +72,8 @@ def _no_curves(board: Board) -> str:
 
 
 def _no_gradients(board: Board) -> str:
-    return "" if len(relative_norms(board)) else "no record holds gradient norms"
+    known = board.frames.gradients
+    return "" if ((known["distance"] == 0) & (known["norm"] > 0)).any() else "no record holds gradient norms"
 
 
 def _no_half_life(board: Board) -> str:
@@ -101,7 +102,7 @@ PLOTS = (
         "Difference to the baseline",
         "Difference to the baseline",
         "Blue cells are better than the baseline on that task, orange cells worse; numbers are % of the baseline's "
-        "score, and hatched cells failed with every seed.",
+        "score, pale cells have too few seeds for an interval, hatched ones failed with every seed.",
         *(heatmap, findings.heatmap, _no_comparison, ""),
     ),
     Plot(

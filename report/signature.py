@@ -61,5 +61,5 @@ def ranges(numbers: Iterable[int]) -> str:
 
 def _either(seeds: Iterable[Mapping[str, Any]], fact: str) -> str:
     """The one value that all runs have, or all of them; numbers as whole ones."""
-    values = [run[fact] for run in seeds if run[fact] not in ("", None) and run[fact] == run[fact]]
+    values = [run[fact] for run in seeds if run[fact] not in ("", None, "not installed") and run[fact] == run[fact]]
     return "/".join(sorted({f"{value:.0f}" if isinstance(value, float) else str(value) for value in values})) or "?"

@@ -317,7 +317,9 @@ BEST = 5
 def shortened(table: Table, base: Triple | None) -> tuple[Table, int]:
     """The best rows, the baseline and all that was not trained here; and how many rows that leaves out."""
     kept = tuple(
-        line for place, line in enumerate(table.lines) if place < BEST or line.kind in QUIET or line.cells[1:4] == base
+        line
+        for place, line in enumerate(table.lines)
+        if place < BEST or line.kind in QUIET or (line.cells[1:4] == base and line.cells[0])
     )
     return replace(table, lines=kept), len(table.lines) - len(kept)
 

@@ -43,7 +43,7 @@ def goal(members: pd.DataFrame, base: Triple | None, paths: Paths, better: str) 
 def arrivals(group: Group, members: pd.DataFrame, paths: Paths) -> list[dict[str, Any]]:
     """One row a run: when it reached the target, between which evaluations, or how long it was seen not to."""
     found = []
-    for run in members.itertuples():
+    for run in members[["id", "status", "configuration", "origin", "name", "seed"]].itertuples():
         if math.isnan(group.target) or (run.id not in paths and run.status == "ok"):
             continue  # nothing to reach, or nothing seen of a run that ended well
         steps, values = paths.get(run.id, ([], []))

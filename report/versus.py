@@ -35,7 +35,7 @@ class _Row:
 def versus(group: Group, members: pd.DataFrame, base: Triple | None) -> list[dict[str, Any]]:
     """One row a configuration and origin of `members`, the runs of a group. Runs of two origins make no pair."""
     found: dict[tuple[str, str], _Row] = {}
-    for run in members.itertuples():
+    for run in members[["configuration", "origin", "triple", "status", "seed", "score"]].itertuples():
         row = found.setdefault((run.configuration, run.origin), _Row(run.triple))
         if run.status == "ok":
             row.scores[run.seed] = run.score

@@ -16,10 +16,13 @@ STANDARD_LIBRARY_ONLY = (
     "bench/witness.py",
     "bench/spec.py",
     "bench/axes.py",
+    "bench/literature.py",
     "bench/matrices.py",
+    "bench/methods.py",
     "bench/names.py",
     "bench/sense.py",
     "tasks/cards.py",
+    "tasks/literature.py",
 )
 
 
