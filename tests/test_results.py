@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from bench.matrices import CORE, MATRICES
-from bench.plan import Filters, plan
+from bench.matrixfile import read
+from bench.plan import Filters, check, plan
 from bench.record import decode, stores
-from report import readme
+from report import formats, ink, readme, svg
+from report.board import board_of
+from report.plots import PLOTS
 from tasks.cards import TASKS
 from tasks.published import PUBLISHED
 
@@ -130,23 +134,56 @@ def test_the_ledger_holds_what_its_papers_say(rows: dict[str, list[dict[str, Any
 
 def test_the_readme_is_the_results(tmp_path: Path) -> None:
     """`python -m report --readme` changes nothing: the tables in README come from the committed records."""
-    copy = tmp_path / "README.md"
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    texts = {page.relative_to(ROOT): page.read_text(encoding="utf-8") for page in pages}
+    for page, text in texts.items():
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text(text, encoding="utf-8")
+    assert readme.update_all(tmp_path, ROOT / "results") == {
+        "README.md": ["answer small", "signature"],
+        "docs/results.md": ["plain", "ledger", "claims memory", "claims small", "small"],
+        "docs/speed.md": ["speed"],
+    }
+    assert {page: (tmp_path / page).read_text(encoding="utf-8") for page in texts} == texts
+
+
+def test_the_picture_in_the_readme_is_the_results() -> None:
+    """The heatmap that README shows is what the committed records draw today."""
+    drawn = PLOTS[0].draw
+    with ink.theme():
+        fresh = svg.compact(ink.files(drawn(board_of(ROOT / "results", "small")))["svg"])
+    assert (ROOT / "report/out/small/figures/heatmap.svg").read_bytes() == fresh
+
+
+def test_the_committed_page_holds_every_row() -> None:
+    """One file of at most 2 MB with the signature of every row of every committed matrix, and nothing remote."""
+    path = ROOT / "report/out/index.html"
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size <= 2_000_000
+    assert "https://" not in text
+    for name in COMMITTED:
+        for signature in board_of(ROOT / "results", name).techniques["signature"]:
+            assert f"<code>{html.escape(signature)}</code>" in text
+
+
+def test_five_lines_make_a_technique(tmp_path: Path) -> None:
+    """The file that README shows is a matrix with a technique of its own, in as few lines as it says."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    copy.write_text(text, encoding="utf-8")
-    assert readme.update(copy, ROOT / "results") == [
-        *("speed", "plain", "ledger", "claims memory", "claims small", "small")
-    ]
-    assert copy.read_text(encoding="utf-8") == text
+    block = text.split("<!-- technique:begin -->\n```toml\n")[1].split("```")[0]
+    assert len(block.splitlines()) == 5
+    (tmp_path / "mine.toml").write_text(block, encoding="utf-8")
+    matrix = read(tmp_path / "mine.toml")
+    check(matrix)
+    runs = plan(matrix, Filters(), ["cpu"]).runs
+    assert {run.names.stabilisation for run in runs} == {"none", "clip", "tight"}
+    assert {run.stabilisation.clip_norm for run in runs if run.names.stabilisation == "tight"} == {0.05}
+    assert len(runs) == 2 * 3 * 3
 
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_the_committed_leaderboard_is_the_results(name: str) -> None:
     """report/out holds what the report makes of the records today."""
-    from report.board import board_of
-    from report.tables import csv_text, escape, markdown
-
     board = board_of(ROOT / "results", name)
-    folder = ROOT / "report/out" / name
-    assert (folder / "leaderboard.csv").read_text(encoding="utf-8") == csv_text(board)
-    assert (folder / "leaderboard.md").read_text(encoding="utf-8") == f"# {escape(name)}\n\n{markdown(board)}"
-    assert (folder / "index.html").is_file()
+    for kind in formats.KINDS:
+        text = formats.joined([name], [formats.text(board, kind)], kind)
+        assert (ROOT / "report/out" / name / f"leaderboard.{kind}").read_text(encoding="utf-8") == text
