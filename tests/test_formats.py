@@ -138,10 +138,13 @@ def test_several_matrices_are_one_document(board: Board) -> None:
     """One list, one line of heads, every table."""
     both = [board, board_from(made.run(DIGITS, GRU))]
     rows = sum(len(one.rows) for one in both)
-    assert len(json.loads(formats.several(both, "json"))) == rows
-    assert len(list(csv.DictReader(io.StringIO(formats.several(both, "csv"))))) == rows
-    assert formats.several(both, "tex").count(r"\begin{table}") == 4
-    assert formats.several(both, "md").split("\n").count("# core") == 2
+    names = [one.frames.matrix for one in both]
+    whole = {kind: formats.joined(names, [formats.text(one, kind) for one in both], kind) for kind in formats.KINDS}
+    assert len(json.loads(whole["json"])) == rows
+    assert len(list(csv.DictReader(io.StringIO(whole["csv"])))) == rows
+    assert whole["tex"].count(r"\begin{table}") == 4
+    assert whole["md"].split("\n").count("# core") == 2
+    assert json.loads(formats.joined(names, ["[]\n", "[]\n"], "json")) == []
 
 
 @pytest.mark.parametrize("kind", ["md", "csv", "tex", "json"])

@@ -25,7 +25,7 @@ from test_formats import COMMANDS, RAW
 
 import report
 from report import __main__ as command
-from report import diff, frame, ink, page, svg, tables
+from report import diff, drawing, frame, ink, svg, tables
 from report.board import board, board_of
 from report.plots import PLOTS
 from report.terminal import terminal
@@ -58,7 +58,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports over hostile and over tame names, `out` beside `results`; figures are drawn elsewhere."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "drawn", lambda _, jobs: ((job, {"svg": BLANK, "png": b""}) for job in jobs))
+        patch.setattr(drawing, "FEW", 1_000)  # in this process
+        patch.setattr(drawing, "_draw", lambda _: {"svg": BLANK, "png": b""})
         for kind, words in (("hostile", hostile.WORDS), ("tame", hostile.TAME)):
             found[kind] = tmp_path_factory.mktemp(kind)
             report.build(results_of(words, found[kind] / "results"), found[kind] / "out", None)

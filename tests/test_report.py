@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -41,15 +40,6 @@ def built(results: Path) -> Path:
     assert written[0] == out / "index.html"
     assert all(path.is_file() for path in written)
     return out
-
-
-def test_twice_and_shuffled_the_same_bytes(built: Path, tmp_path: Path) -> None:
-    """Another order of lines, time zone, language and hash seed change no byte."""
-    made.write(tmp_path / "results", made.matrix(8, 2), shuffle=1)
-    scene = {**os.environ, "TZ": "Asia/Tokyo", "LANG": "C", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
-    arguments = ["-m", "report", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, env=scene, check=True, capture_output=True)
-    assert files(tmp_path / "out") == files(built)
 
 
 def test_no_torch(tmp_path: Path) -> None:
@@ -222,12 +212,3 @@ def test_terminal_width(results: Path) -> None:
     assert max(map(len, wide.splitlines())) <= 160
     assert "half-life" in wide
     assert "half-life" not in narrow
-
-
-def test_two_thousand_records(tmp_path: Path) -> None:
-    """Many runs make a page of bounded size."""
-    records = made.matrix(30, 20, [*made.TASKS, "my/own-task"], timed=False)
-    assert len(records) > 2000
-    made.write(tmp_path / "results", records)
-    report.build(tmp_path / "results", tmp_path / "out", None)
-    assert (tmp_path / "out" / "index.html").stat().st_size < 3_000_000

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 
 COMMITTED = (
     "overfitting:series/mackey-glass/10%/lstm/none/adam/cpu/s1",
-    "memory:memory/adding/50/rnn/relu/adam/cpu/s0",
+    "overfitting:series/mackey-glass/10%/lstm/zoneout/adam/cpu/s2",
     "memory:memory/adding/200/lstm/relu/adam/cpu/s1",  # it diverged
 )
 """Embedded data, and among the quickest of their kind."""
