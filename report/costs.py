@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from report import ink
@@ -46,11 +47,21 @@ def pareto(board: Board) -> Figure:
         ink.tip(points, *(f"{r.label}: {shown(r.mean_)} at {shown(r.ms, 3)} ms a step"
                           for r in mine.rename(columns={"mean": "mean_"}).itertuples()))  # fmt: skip
         ink.spread_scale(ax, mine["mean"], group.better)
+        _above(ax, mine, shades)
         ax.set(xlabel=f"ms a step, {group.device}", ylabel=ink.measure(group))
     present = ink.among(colours, rows["name"])
     others = "all others" if len(set(rows["name"])) > len(present) else ""
     ink.legend(figure, ink.keys(board, present, others, marker="o", linestyle=""))
     return figure
+
+
+def _above(ax: Axes, rows: pd.DataFrame, shades: list[str]) -> None:
+    """An arrow at the top for each score that is above the panel, which an exploded run does not stretch."""
+    top = ax.get_ylim()[1]
+    for row, shade in zip(rows.to_dict("records"), shades, strict=True):
+        if row["mean"] > top:
+            (arrow,) = ax.plot([row["ms"]], [top], marker="^", color=shade, markersize=5, clip_on=False)
+            ink.tip(arrow, f"{row['label']}: {shown(row['mean'])} at {shown(row['ms'], 3)} ms a step")
 
 
 def said(board: Board) -> str:

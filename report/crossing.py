@@ -78,8 +78,10 @@ def interactions(board: Board) -> Figure:
     limit = float(np.clip(np.percentile(found["beyond"].abs(), 90), 1, 100))
     colours = ScalarMappable(Normalize(-limit, limit), sns.diverging_palette(32, 245, s=85, l=50, as_cmap=True))
     tables = [part.groupby(["one", "two"])["beyond"].median().unstack() for part in axes.values()]
-    heights = [1.1 + 0.3 * len(table) for table in tables]
-    width = 3.2 + 0.62 * max(len(table.columns) for table in tables)
+    below = [0.5 * ink.wide(map(ink.short, table.columns)) for table in tables]  # names lean by 30°
+    heights = [0.6 + more + 0.3 * len(table) for more, table in zip(below, tables, strict=True)]
+    beside = max(ink.wide(map(ink.short, table.index)) for table in tables)
+    width = 2.2 + max(beside, 1.8 * max(below)) + 0.62 * max(len(table.columns) for table in tables)
     figure = Figure(figsize=(max(width, 6.4), sum(heights) + 0.6), layout="constrained")
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)
     for ax, name, table in zip(panels.flat, axes, tables, strict=True):
@@ -117,8 +119,9 @@ def _panel(ax: Axes, name: str, table: pd.DataFrame, colours: ScalarMappable, fo
     ax.set_title(name)
     ax.set_xlim(0, len(table.columns))
     ax.set_ylim(len(table), 0)
-    ax.set_xticks(np.arange(len(table.columns)) + 0.5, table.columns, rotation=30, ha="right", rotation_mode="anchor")
-    ax.set_yticks(np.arange(len(table)) + 0.5, table.index)
+    columns, rows = ([ink.short(name) for name in names] for names in (table.columns, table.index))
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=30, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     sns.despine(ax=ax, left=True, bottom=True)

@@ -26,7 +26,7 @@ def learning(board: Board) -> Figure:
 
 def seconds(board: Board) -> Figure:
     """The same against seconds of training: what a technique costs a step moves its whole curve."""
-    return _curves(board, timed_curves(board), "seconds", "seconds of training, at the timed pass's ms/step", "s")
+    return _curves(board, timed_curves(board), "seconds", "seconds of training", "s")
 
 
 def _curves(board: Board, points: pd.DataFrame, x: str, label: str, unit: str) -> Figure:
@@ -45,7 +45,7 @@ def _curves(board: Board, points: pd.DataFrame, x: str, label: str, unit: str) -
             style = {"color": colours[name], "linewidth": 1.5} if name in bold else thin
             (line,) = ax.plot(*_line(middle.index, middle), **style)
             ink.tip(line, f"{text[name]}: {_last(middle)} after {middle.index[-1]:.4g} {unit}")
-        ink.spread_scale(ax, mine["value"], group.better)
+        ink.spread_scale(ax, mine["value"], group.better, float(mine.loc[mine["name"].isin(bold), "value"].max()))
         if not np.isnan(group.target):
             ax.axhline(group.target, color="#555555", linewidth=0.9, linestyle=":")
         ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -90,7 +90,7 @@ def arrivals(board: Board) -> Figure:
             colour = colours[name] if name in bold else ink.OTHER
             (line,) = ax.plot(x, y, drawstyle="steps-post", color=colour, **style)
             ink.tip(line, f"{text[name]}: {part['reached'].sum()} of {len(part)} runs reached the target")
-        ax.set(xlabel="updates", ylabel="not there yet", ylim=(-0.03, 1.05))
+        ax.set(xlabel="updates", ylabel="share not there yet", ylim=(-0.03, 1.05))
         ax.xaxis.set_major_locator(MaxNLocator(5))
     others = "other techniques" if len(set(points["name"])) > len(bold) else ""
     ink.legend(figure, ink.keys(board, bold, others))

@@ -14,13 +14,15 @@ from report.board import Board
 from report.families import Family
 
 TAU = 4.0
+WIDTH = 8.6
+"""Of the diagram of critical differences, in inches."""
 
 
 def critical_difference(board: Board) -> Figure:
     """Mean ranks over tasks, the best at the left; a bar joins techniques that the tasks do not separate."""
     found = ranked(board)
     heights = [1.5 + 0.26 * math.ceil(len(each.names) / 2) + 0.12 * len(_bars(each)) for each in found]
-    figure = Figure(figsize=(8.8, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(WIDTH + 0.2, sum(heights)), layout="constrained")
     axes = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)
     for ax, each in zip(axes.flat, found, strict=True):
         _diagram(ax, each, ink.palette(board))
@@ -47,10 +49,14 @@ def _diagram(ax: Axes, each: Family, colours: dict[str, str]) -> None:
     assert each.ranks is not None
     ranks, critical, count = each.ranks.ranks, each.ranks.critical, len(each.names)
     bars, half, wide = _bars(each), math.ceil(len(each.names) / 2), count - 1
+    labels = [ink.short(label, 30) for label in each.labels]
+    room = max(1.0, WIDTH - 2 * (ink.wide(labels) + 0.5))  # inches between the names: the ruler, and lines to them
+    margin = wide * max(0.5, 0.55 * WIDTH / room - 0.5)
+    step = 1 if WIDTH / (wide + 2 * margin) >= 0.2 else 5
     top = 0.45 * len(bars) + 0.9
     for tick in range(1, count + 1):
         ax.plot([tick, tick], [0, 0.3], color="#555555", linewidth=0.8)
-        if count <= 20 or tick % 5 == 0 or tick == 1:
+        if tick % step == 0 or tick == 1:
             ax.text(tick, 0.45, str(tick), ha="center", va="bottom", fontsize=8)
     ax.plot([1, count], [0, 0], color="#555555", linewidth=0.8)
     for place, (low, high) in enumerate(bars):
@@ -58,13 +64,13 @@ def _diagram(ax: Axes, each: Family, colours: dict[str, str]) -> None:
         ax.plot(
             [low - 0.006 * wide, high + 0.006 * wide], [y, y], color="#333333", linewidth=2.4, solid_capstyle="butt"
         )
-    for place, (name, label, rank) in enumerate(zip(each.names, each.labels, ranks, strict=True)):
+    for place, (name, label, told, rank) in enumerate(zip(each.names, labels, each.labels, ranks, strict=True)):
         left = place < half
         y = -top - (place if left else count - 1 - place)
         edge = 1 - 0.04 * wide if left else count + 0.04 * wide
         colour = colours.get(name, "#8a8a8a")
         (line,) = ax.plot([rank, rank, edge], [0, y, y], color=colour, linewidth=0.9)
-        ink.tip(line, f"{label}: mean rank {rank:.3g}")
+        ink.tip(line, f"{told}: mean rank {rank:.3g}")
         text = f"{label}  {rank:.2f}" if left else f"{rank:.2f}  {label}"
         ax.text(edge - 0.01 * wide if left else edge + 0.01 * wide, y, text, va="center", fontsize=8,
                 ha="right" if left else "left", color="#333333")  # fmt: skip
@@ -74,7 +80,7 @@ def _diagram(ax: Axes, each: Family, colours: dict[str, str]) -> None:
         ax.text(1 + critical + 0.02 * wide, 1.9, ruler, va="center", fontsize=8)
     else:
         ax.text(1, 1.9, f"{ruler}: more than the whole ruler", va="center", fontsize=8)
-    ax.set_xlim(1 - 0.5 * wide, count + 0.5 * wide)
+    ax.set_xlim(1 - margin, count + margin)
     ax.set_ylim(-top - half + 0.2, 2.6)
     ax.set_axis_off()
 

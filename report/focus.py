@@ -58,7 +58,7 @@ def _techniques(one: Board) -> dict[str, Triple]:
 def _part(one: Board, tasks: set[str], compare: Sequence[str]) -> Board | None:
     names = _techniques(one)
     pair = [names[name] for name in compare if name in names]
-    if len(pair) < len(compare):
+    if len(set(pair)) < len(compare):
         return None
     frames = _kept(one.frames, tasks, pair)
     here = {task: set(part) for task, part in _triples(frames.runs).groupby(frames.runs["task"])}

@@ -84,7 +84,7 @@ def explained(board: Board) -> Figure:
     """For each task, how much of the variance of ranks each axis explains, each pair of axes, and the seed."""
     tasks = list(board.explained)
     terms = [effect.term for effect in board.explained[tasks[0]]]
-    figure = Figure(figsize=(8.8, 1.4 + 0.34 * len(tasks)), layout="constrained")
+    figure = Figure(figsize=(8.8, 1.2 + 0.26 * len(tasks)), layout="constrained")
     ax = figure.subplots()
     left = np.zeros(len(tasks))
     for place in range(len(terms)):
@@ -97,7 +97,7 @@ def explained(board: Board) -> Figure:
         left += shares
     axis: dict[str, Any] = {"ylim": (len(tasks) - 0.4, -0.6), "xlim": (0, max(1.0, left.max()))}
     ax.set(xlabel="share of the variance of ranks", **axis)
-    ax.set_yticks(range(len(tasks)), tasks)
+    ax.set_yticks(range(len(tasks)), [ink.short(task, 44) for task in tasks])
     ax.grid(axis="y", visible=False)
     sns.despine(ax=ax)
     words = ["left" if term == ("rest",) else " × ".join(term) for term in terms]

@@ -253,7 +253,7 @@ def _company(row: Row, spec: Mapping[str, Any]) -> Row:
         "isa": clean(machine.get("kernels") or machine.get("capability") or machine.get("simd") or "?").lower(),
         "strict": machine.get("deterministic") is True,
         "code": clean(row.get("code") or "?"),
-        "proof": proof(row),
+        "proof": proof({**row, "id": row["id"].partition(" ")[0]}),  # without the origin that _apart adds
         "file": clean(row.get("file") or "", 160),
     }
 

@@ -6,8 +6,8 @@ import io
 import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -19,7 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
@@ -164,8 +166,18 @@ def panels(groups: Sequence[Group], height: float = 2.7, share_rows: bool = Fals
     return figure, axes[:count]
 
 
+def wide(texts: Iterable[str], size: float = 8.0) -> float:
+    """Inches that the longest of some texts takes, `size` in points."""
+    font = FontProperties(family="DejaVu Sans", size=size)
+    with _any_glyph():
+        return max(text_to_path.get_text_width_height_descent(text, font, False)[0] for text in texts) / 72
+
+
 def legend(figure: Figure, handles: Sequence[Any], columns: int = 4) -> None:
-    """One legend below all panels."""
+    """One legend below all panels, of as many columns as there is room for; many rows make the figure taller."""
+    room = figure.get_figwidth() / (wide(handle.get_label() for handle in handles) + 0.55)  # a line and spaces
+    columns = max(1, min(columns, int(room)))
+    figure.set_figheight(figure.get_figheight() + 0.16 * max(0, math.ceil(len(handles) / columns) - 2))
     figure.legend(
         handles=handles, loc="outside lower left", ncols=columns, frameon=False, handlelength=1.8, borderaxespad=0.2
     )
@@ -179,21 +191,41 @@ def keys(board: Board, names: Iterable[str], others: str = "", **line: Any) -> l
 
 
 def plain_log(axis: Any, low: float, high: float) -> None:
-    """Label a log axis as plain text (the stock formatter writes a formula), with 2 and 5 where decades are few."""
+    """Label a log axis as plain text (the stock formatter writes a formula), between decades where they are few."""
     decades = math.log10(high / low)
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,), numticks=max(6, int(decades / 2))))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    subs = (1, 1.5, 2, 3, 4, 5, 7) if decades < 0.8 else (1, 2, 5) if decades < 2 else (1,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
     axis.set_minor_locator(NullLocator())  # they say nothing, and cost as much as all else in a figure
 
 
-def spread_scale(ax: Axes, values: pd.Series, better: str) -> None:
-    """A log y axis where poor values would flatten the good ones."""
-    known = values.dropna()
-    if better == "lower" and len(known) and known.min() > 0 and known.max() / known.min() > 4:
-        ax.set_yscale("log")
-        plain_log(ax.yaxis, float(known.min()), float(known.max()))
-    else:
+def power(value: float) -> str:
+    """A number of an axis: a power of ten where nobody would count its digits."""
+    digits, _, exponent = f"{value:g}".partition("e")
+    raised = f"10{str(int(exponent)).translate(RAISED)}" if exponent else ""
+    return digits if not raised else raised if digits == "1" else f"{digits}·{raised}"
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def spread_scale(ax: Axes, values: pd.Series, better: str, kept: float = 0.0) -> None:
+    """A log y axis where poor values would flatten the good ones.
+
+    It ends where nearly all values do, and not below `kept`: an exploded run would leave no room for the others.
+    """
+    known = values[np.isfinite(values)]
+    if better != "lower" or known.empty or known.min() <= 0 or known.max() / known.min() <= 4:
         ax.yaxis.set_major_locator(MaxNLocator(5))
+        return
+    low, high = float(known.min()), float(known.max())
+    first, third = known.quantile([0.25, 0.75])
+    most = max(third * max(10.0, (third / first) ** 1.5), kept)
+    ax.set_yscale("log")
+    if most < high:
+        high = most
+        ax.set_ylim(low * (low / high) ** 0.05, high * (high / low) ** 0.05)
+    plain_log(ax.yaxis, low, high)
 
 
 def thinned(steps: np.ndarray, limit: int) -> np.ndarray:
@@ -202,10 +234,17 @@ def thinned(steps: np.ndarray, limit: int) -> np.ndarray:
     return np.unique(np.r_[np.arange(0, len(steps), stride), len(steps) - 1])
 
 
+@contextmanager
+def _any_glyph() -> Iterator[None]:
+    """Say nothing of characters that the font lacks: a plug-in may be called anything."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
 def files(figure: Figure) -> dict[str, bytes]:
     """The figure as SVG and as PNG, without a date or a version, so that the same records give the same bytes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a plug-in may be called anything
+    with _any_glyph():
         layout = figure.get_layout_engine()
         if layout is not None:  # once for both files
             layout.execute(figure)

@@ -29,7 +29,12 @@ def heatmap(board: Board) -> Figure:
     size = rows["difference"].abs()[np.isfinite(rows["difference"])]
     limit = float(np.clip(np.percentile(size, 90), 1, 100)) if len(size) else 1.0
     height = max(0.31 * len(names), 1.6)
-    figure = Figure(figsize=(2.8 + max(0.95 * len(groups), 3), 1.8 + height), layout="constrained")
+    above, beside = [ink.short(group.label) for group in groups], [text[name] for name in names]
+    leaning = 0.8 * ink.wide(above)  # names of tasks stick out to the right of the last column, and above all
+    figure = Figure(
+        figsize=(1.1 + ink.wide(beside) + max(0.74 * len(groups), 3) + leaning, 0.6 + leaning + height),
+        layout="constrained",
+    )
     ax = figure.subplots()
     colours = sns.diverging_palette(32, 245, s=85, l=50, as_cmap=True)
     mesh = ScalarMappable(Normalize(-limit, limit), colours)
@@ -44,14 +49,8 @@ def heatmap(board: Board) -> Figure:
             else:
                 ax.text(x + 0.5, y + 0.5, "not run", fontsize=7.5, color="#777777", **MIDDLE)
     ax.set_xlim(0, len(groups))
-    ax.set_xticks(
-        np.arange(len(groups)) + 0.5,
-        [ink.short(group.label) for group in groups],
-        rotation=40,
-        ha="left",
-        rotation_mode="anchor",
-    )
-    ax.set_yticks(np.arange(len(names)) + 0.5, [text[name] for name in names], rotation=0)
+    ax.set_xticks(np.arange(len(groups)) + 0.5, above, rotation=40, ha="left", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(names)) + 0.5, beside, rotation=0)
     ax.set_ylim(len(names), 0)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
@@ -147,11 +146,11 @@ def _reach_bar(ax: Axes, y: int, value: float, left: float, right: float, colour
     if math.isnan(value):
         ax.annotate("-", (left, y), (4, 0), color="#777777", **INSIDE)
         return
-    (bar,) = ax.barh(y, min(value, right) - left, left=left, height=0.7, color=colour)
+    (bar,) = ax.barh(y, min(value, right) - left, left=left, height=0.7, color=colour, linewidth=0)
     ink.tip(bar, f"{label}: {'does not decay' if math.isinf(value) else f'{value:.4g} steps'}")
     if math.isinf(value):
-        light = ink.ON_COLOUR if colour == ink.OTHER else "white"
-        ax.annotate("does not decay", (left, y), (4, 0), color=light, **INSIDE)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # in both themes readable on any colour
+        ax.annotate("does not decay", (left, y), (5, 0), bbox=paper, **INSIDE)
     else:
         text = f"{value:.1f}" if value < 100 else f"{value:.0f}"
         ax.annotate(text, (value, y), (3, 0), **INSIDE)
@@ -227,7 +226,8 @@ def beyond(ax: Axes, y: int, value: float, edge: float, colour: str | None) -> N
     right = value > edge
     ax.plot([edge], [y], marker=">" if right else "<", color=colour or ink.OTHER, markersize=4, clip_on=False)
     side, offset = ("right", -5) if right else ("left", 5)
-    ax.annotate(f"{value:.2g}", (edge, y), (offset, 0), ha=side, **INSIDE)
+    number = f"{value:.0f}" if 100 <= abs(value) < 1e5 else f"{value:.2g}"
+    ax.annotate(number, (edge, y), (offset, 0), ha=side, **INSIDE)
 
 
 def failures(board: Board) -> Figure:
@@ -241,7 +241,12 @@ def failures(board: Board) -> Figure:
     left, text = np.zeros(len(counts)), ink.labels(board)
     for status in counts.columns:
         bars = ax.barh(
-            np.arange(len(counts)), counts[status], left=left, height=0.7, color=ink.STATUS.get(status, "#777777")
+            np.arange(len(counts)),
+            counts[status],
+            left=left,
+            height=0.7,
+            color=ink.STATUS.get(status, "#777777"),
+            linewidth=0,
         )
         for bar, name, count in zip(bars, counts.index, counts[status], strict=True):
             ink.tip(bar, f"{text[name]}: {count} {status}")

@@ -127,12 +127,17 @@ def lengths(board: Board) -> Figure:
         for name in back_to_front(mine, bold):
             part = mine[mine["name"] == name]
             _seeds_and_median(ax, part["steps"], part["score"], colours[name] if name in bold else "", text[name])
-        lines = [(task, float(TASKS[task].solved or 0)) for task in mine.sort_values("steps")["task"].unique()]
+        tasks = mine.sort_values("steps")["task"].unique()
+        forgetting, solved = (
+            [without_memory(task) for task in tasks],
+            [float(TASKS[task].solved or 0) for task in tasks],
+        )
         at = sorted(set(mine["steps"]))
-        levels = pd.Series([*mine["score"], *(without_memory(task) for task, _ in lines), *(line for _, line in lines)])
-        ax.plot(at, [without_memory(task) for task, _ in lines], color="#555555", linewidth=1.1, linestyle=":")
-        ax.plot(at, [line for _, line in lines], color="#555555", linewidth=0.8, linestyle="--")
-        ink.spread_scale(ax, levels, "lower")
+        levels = pd.Series([*mine["score"], *forgetting, *solved])
+        ends = at if len(at) > 1 else [at[0] / 1.2, at[0] * 1.2]  # one length alone has a line too, a level one
+        for levels_of, style, width in ((forgetting, ":", 1.1), (solved, "--", 0.8)):
+            ax.plot(ends, levels_of * (len(ends) // len(at)), color="#555555", linewidth=width, linestyle=style)
+        ink.spread_scale(ax, levels, "lower", float(mine.loc[mine["name"].isin(bold), "score"].max()))
         ax.set_xscale("log")
         ax.set_xticks(at, map(str, at))
         ax.set_xticks([], minor=True)

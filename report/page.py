@@ -26,6 +26,8 @@ from report.plots import PLOTS, Plot
 from report.verdicts import Finding
 
 HERE = Path(__file__).parent
+TAKEN = ("main", "answer", "published", "techniques", "rules", "tip", "said")
+"""Names of the page's own parts."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def write_page(
     report, else beside the page.
     """
     boards, sheet = drawing.boards, svg.Sheet()
-    keys = anchors([board.frames.matrix for board in boards])
+    keys = anchors([*TAKEN, *(board.frames.matrix for board in boards)])[len(TAKEN) :]
     folders = [path.parent / key if whole or len(boards) > 1 else path.parent for key in keys]
     facts = [_facts(board, found) for board, found in zip(boards, said, strict=True)]
     tables_written = _write_tables(path.parent, boards, folders)

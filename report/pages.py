@@ -45,7 +45,8 @@ def build(results: Path, out: Path, matrices: list[str] | None) -> list[Path]:
     """The page over all matrices, with claims and ledger beside it; or, where matrices are named, a page of each."""
     names = chosen(results, matrices)
     if matrices is not None:
-        return [path for name in names for path in _one([board_of(results, name)], out / anchors([name])[0], results)]
+        places = zip(names, anchors(names), strict=True)
+        return [path for name, folder in places for path in _one([board_of(results, name)], out / folder, results)]
     boards = [board_of(results, name) for name in names]
     with Drawing(boards) as drawing:
         said = [(board.frames.matrix, findings(board)) for board in boards]

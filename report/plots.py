@@ -134,7 +134,7 @@ PLOTS = (
         "Vanishing gradients",
         "Score against T",
         "Points are seeds, lines their medians: at the dotted line nothing is remembered, below the dashed one a task "
-        "counts as solved.",
+        "counts as solved. Lines that explode leave the panel.",
         *(memory.lengths, memory.forgotten, memory.no_lengths),
     ),
     Plot(
@@ -173,14 +173,15 @@ PLOTS = (
         "Learning curves",
         "Learning curves",
         "Validation metric against updates: thin lines are seeds, thick lines their median, grey lines the medians of "
-        "the other techniques; the dotted line is the target.",
+        "the other techniques; the dotted line is the target. Grey lines that explode leave the panel.",
         *(learning, findings.learning, _no_curves),
     ),
     Plot(
         "learning-curves-seconds",
         "Learning curves",
         "Learning curves against time",
-        "The same curves against seconds of training: a technique that costs more a step moves to the right.",
+        "The same curves against seconds of training, at the ms a step of the timed pass: a technique that costs more "
+        "a step moves to the right.",
         *(seconds, findings.seconds, _no_seconds),
     ),
     Plot(
@@ -252,7 +253,7 @@ PLOTS = (
         "Cost",
         "Score against time",
         "Each point is a configuration: what its score costs in milliseconds a training step. The dotted line is the "
-        "Pareto front: nothing is both faster and better.",
+        "Pareto front: nothing is both faster and better. An arrow at the top is a score far above it.",
         *(costs.pareto, costs.said, costs.no_times, "curves", costs.cost_tables),
     ),
     Plot(

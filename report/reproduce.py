@@ -32,7 +32,7 @@ def steps(board: Board) -> Steps:
     commands = [
         'pip install -c constraints.txt -e ".[optim]"',
         shlex.join([*asked, *timed]),
-        *(f"python -m bench.rerun {run.split()[0]}{' --data DIR' if real else ''}" for run in one),
+        *(f"python -m bench.rerun {shlex.quote(run.partition(' ')[0])}{' --data DIR' if real else ''}" for run in one),
         f"python -m report --matrix {shlex.quote(frames.matrix)}",
     ]
     return Steps(tuple(commands), tuple(_facts(board)), _data(board))

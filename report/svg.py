@@ -39,7 +39,7 @@ def tips(texts: Iterable[str]) -> str:
 
 
 def compact(written: bytes) -> bytes:
-    """The file: a third of the size, coordinates to a hundredth of a point, so that the last digits of another
+    """The file: smaller, coordinates to a hundredth of a point, so that the last digits of another
     processor's arithmetic move nothing."""
     Xml.register_namespace("", SVG[1:-1])
     Xml.register_namespace("xlink", HREF[1:].partition("}")[0])
