@@ -63,8 +63,8 @@ def runs(techniques: list[Technique], seeds: int, tasks: list[str]) -> Iterator[
 def memories(techniques: list[Technique]) -> Iterator[Record]:
     """The longer a sequence, the fewer solve it."""
     for place, technique in enumerate(techniques):
-        for kind, steps in (("adding", 50), ("adding", 100), ("copy", 50)):
-            task = f"memory/{kind}/{steps}"
+        for steps in (50, 100):
+            task = f"memory/adding/{steps}"
             yield made.run(task, technique, 0, without_memory(task) * (0.01 if 50 * place > steps else 1.1))
 
 
