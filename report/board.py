@@ -105,6 +105,11 @@ def board_of(results: Path, matrix: str) -> Board:
     return board(load(results, chosen(results, [matrix])[0]))
 
 
+def broadest_first(boards: Iterable[Board]) -> list[Board]:
+    """In the order of a page: what most techniques were run on is what most readers come for."""
+    return sorted(boards, key=lambda one: (-one.techniques["name"].nunique(), one.frames.matrix))
+
+
 def board(frames: Frames, base: Triple | None = None) -> Board:
     """The board of these frames, against the baseline given, or the centre of the matrix."""
     runs = frames.runs.copy()

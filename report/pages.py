@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from report import BadInput, focus, formats, listing
-from report.board import Board, board_of
+from report.board import Board, board_of, broadest_first
 from report.drawing import Drawing
 from report.frame import chosen
 from report.ledger import entries
@@ -47,7 +47,7 @@ def build(results: Path, out: Path, matrices: list[str] | None) -> list[Path]:
     if matrices is not None:
         places = zip(names, anchors(names), strict=True)
         return [path for name, folder in places for path in _one([board_of(results, name)], out / folder, results)]
-    boards = [board_of(results, name) for name in names]
+    boards = broadest_first(board_of(results, name) for name in names)
     with Drawing(boards) as drawing:
         said = [(board.frames.matrix, findings(board)) for board in boards]
         found = entries(results)
@@ -64,7 +64,7 @@ def _boards(
     results: Path, matrices: list[str] | None, tasks: list[str] | None, compare: list[str] | None
 ) -> list[Board]:
     """The boards of the matrices asked for, as far as they hold what is asked for. Raises BadInput where none does."""
-    found = [board_of(results, name) for name in chosen(results, matrices)]
+    found = broadest_first(board_of(results, name) for name in chosen(results, matrices))
     if tasks or compare:
         found = focus.focused(found, tasks or [], compare or [])
     if not found:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from report import BadInput, findings, listing, speed
-from report.board import board_of
+from report.board import board_of, broadest_first
 from report.frame import names
 from report.ledger import entries
 from report.tables import escape, markdown, markdown_table, overall_tables, shortened
@@ -82,7 +82,7 @@ def _body(block: re.Match[str], results: Path, up: str) -> str:
 def _answer(results: Path, name: str, up: str) -> str:
     """What all records say in a sentence, and of one matrix its picture and the head of its table over all tasks."""
     board = board_of(results, name)
-    said = findings.answer([board_of(results, matrix) for matrix in names(results)])
+    said = findings.answer(broadest_first(board_of(results, matrix) for matrix in names(results)))
     parts = [f"**{escape(said)}**"]
     where = "" if up == "." else f"{up}/"
     alt = f"Techniques against tasks of {name}: {findings.heatmap(board)}"
@@ -96,8 +96,7 @@ def _answer(results: Path, name: str, up: str) -> str:
 
 def _signature(results: Path) -> str:
     """The best row of the first matrix that has one, as it is cited."""
-    for name in names(results):
-        board = board_of(results, name)
+    for board in broadest_first(board_of(results, name) for name in names(results)):
         rows = board.techniques[board.techniques["rank"].notna() & board.techniques["interval"].notna()]
         if len(rows):
             line = rows.iloc[0]["signature"]
