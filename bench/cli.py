@@ -55,6 +55,13 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     made.add_argument(
         "--seeds", action="append", default=[], metavar="N|A-B", help="in place of the matrix's; repeatable"
     )
+    places(made)
+    made.add_argument("--json", action="store_true", help="one JSON object a line")
+    return made
+
+
+def places(made: argparse.ArgumentParser) -> None:
+    """Where data and results are: options of every command that runs something."""
     made.add_argument(
         "--data",
         type=Path,
@@ -63,8 +70,6 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         help="folder of real datasets (default: LSTM_BENCH_DATA)",
     )
     made.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where records are kept")
-    made.add_argument("--json", action="store_true", help="one JSON object a line")
-    return made
 
 
 def chosen(options: argparse.Namespace) -> tuple[Matrix, Filters]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -115,14 +114,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="exit code: 0 identical or within tolerance, 1 different, 2 bad input, 130 interrupted",
     )
     parser.add_argument("record", metavar="RECORD", help="a run's id, its name (or MATRIX:NAME), or FILE.jsonl:LINE")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where records are kept")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get("LSTM_BENCH_DATA"),
-        metavar="DIR",
-        help="folder of real datasets (default: LSTM_BENCH_DATA)",
-    )
+    cli.places(parser)
     parser.add_argument("--isa", metavar="NAME", help=f"{cli.ISA_HELP}; else the record's own")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser.parse_args(arguments)

@@ -49,10 +49,15 @@ def pareto(board: Board) -> Figure:
         ink.spread_scale(ax, mine["mean"], group.better)
         _above(ax, mine, shades)
         ax.set(xlabel=f"ms a step, {group.device}", ylabel=ink.measure(group))
-    present = ink.among(colours, rows["name"])
+    _legend(figure, board, rows)
+    return figure
+
+
+def _legend(figure: Figure, board: Board, rows: pd.DataFrame) -> None:
+    """The techniques that have a colour, and grey for the rest."""
+    present = ink.among(ink.palette(board), rows["name"])
     others = "all others" if len(set(rows["name"])) > len(present) else ""
     ink.legend(figure, ink.keys(board, present, others, marker="o", linestyle=""))
-    return figure
 
 
 def _above(ax: Axes, rows: pd.DataFrame, shades: list[str]) -> None:
@@ -134,9 +139,7 @@ def devices(board: Board) -> Figure:
         for axis in (ax.xaxis, ax.yaxis):
             ink.plain_log(axis, low, high)
         ax.set(xlabel="ms a step, CPU", ylabel="ms a step, CUDA")
-    present = ink.among(colours, rows["name"])
-    others = "all others" if len(set(rows["name"])) > len(present) else ""
-    ink.legend(figure, ink.keys(board, present, others, marker="o", linestyle=""))
+    _legend(figure, board, rows)
     return figure
 
 
