@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tasks.cards import Card
+from tasks.card import Card
 
 IGNORE = -100
 """Target value that the losses leave out (torch's own default)."""

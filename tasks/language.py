@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from tasks import ngrams
 from tasks.base import IGNORE, Batch, Split, Stream, Tally, Task
-from tasks.cards import Card
+from tasks.card import Card
 from tasks.data import grammar, text
 from tasks.data.text import Corpus
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tasks.base import Batch, Sequences, Split, Tally
-from tasks.cards import Card, without_memory
+from tasks.card import Card
+from tasks.memory_cards import without_memory
 
 Draw = Callable[[int, int, torch.Generator], Batch]
 """Examples: how many, over how many steps, from which generator."""

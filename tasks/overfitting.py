@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tasks.base import Batch, Sequences, Stream, Task
-from tasks.cards import Card
+from tasks.card import Card
 from tasks.series import Windows
 
 SEED = 1

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchaudio.functional import edit_distance
 
 from tasks.base import Batch, Sequences, Tally
-from tasks.cards import Card
+from tasks.card import Card
 from tasks.decoding import BLANK, Labels, decode
 
 

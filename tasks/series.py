@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tasks import forecasts
 from tasks.base import Batch, Indexed, Split, Tally, Task
-from tasks.cards import Card
+from tasks.card import Card
 from tasks.data import ett, mackey_glass, seasonal
 
 

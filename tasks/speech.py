@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from tasks import features
 from tasks.base import Sequences
-from tasks.cards import SPEAKERS, Card
+from tasks.card import Card
 from tasks.data import digits, fsdd
 from tasks.data.cache import cached
 from tasks.features import Mel, Ragged, log_mel
 from tasks.recognition import Connected, Isolated
+from tasks.speech_cards import SPEAKERS
 
 # 20 ms between frames: a digit is 20 of them, so that an update costs milliseconds on one core. 20 bands are half of
 # the usual 40 and still part the formants.

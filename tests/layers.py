@@ -16,7 +16,7 @@ from bench.network import Layer
 from bench.sense import nonsense
 from bench.sequences import mask
 from bench.spec import Architecture, Backend, CellName, Stabilisation
-from tasks.cards import Card
+from tasks.card import Card
 
 ON_CPU = [name for name in LOOPS if name != "triton"]
 """tests/test_triton.py has comparisons of its own, under Triton's interpreter."""

@@ -206,7 +206,7 @@ def test_a_text_without_markers_is_refused() -> None:
 def test_missing_text_names_the_command(name: str, file: str, tmp_path: Path) -> None:
     """Without the files, the error says which one is missing and how to get it."""
     for folder in (None, tmp_path):
-        with pytest.raises(MissingData, match=rf"{file} not found .* get it with: .*curl"):
+        with pytest.raises(MissingData, match=rf"{file} not found .* get it with: python -m tasks fetch"):
             load(f"language/{name}", folder)
 
 

@@ -339,7 +339,7 @@ def test_absent_data_are_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str
     words = ["--matrix", "standard", "--task", "series/etth1/24", "--architecture", "gru", "--seeds", "0"]
     for _ in range(2):
         assert front(*words, "--results", tmp_path, "--data", tmp_path, "--no-report") == OK
-        assert "get it with: curl" in capsys.readouterr().out
+        assert "get it with: python -m tasks fetch" in capsys.readouterr().out
     (store,) = stores(tmp_path)
     assert [row["status"] for row in store.rows()] == ["skipped"]
     assert len(store.path.read_text().splitlines()) == 1

@@ -187,7 +187,7 @@ def test_absent_data_are_a_skipped_row_with_the_command(tmp_path: Path) -> None:
     for data in (None, tmp_path):
         record = room.run_one(spec, data)
         assert record.status == "skipped"
-        assert "get it with: curl" in record.reason
+        assert "get it with: python -m tasks fetch" in record.reason
 
 
 def test_naive_rows() -> None:

@@ -185,7 +185,7 @@ def test_ett_splits_are_the_usual_ones(data: Path) -> None:
 def test_missing_series_name_the_command(tmp_path: Path) -> None:
     """Without the file, the error says what is missing and how to get it."""
     for folder in (None, tmp_path):
-        with pytest.raises(MissingData, match=r"ETTh1.csv not found .* get it with: .*curl"):
+        with pytest.raises(MissingData, match=r"ETTh1.csv not found .* get it with: python -m tasks fetch"):
             load("series/etth1/24", folder)
 
 

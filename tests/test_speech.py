@@ -14,10 +14,10 @@ from torchaudio.functional import edit_distance
 
 import tasks
 from tasks.base import Batch, Sequences, Tally, fingerprint
-from tasks.cards import SPEAKERS
 from tasks.data import DamagedData, MissingData, digits, fsdd
 from tasks.features import Mel, log_mel
 from tasks.recognition import Connected, Isolated
+from tasks.speech_cards import SPEAKERS
 
 SYNTHETIC = ("speech/digits", "speech/connected")
 REAL = ("speech/fsdd", "speech/fsdd-connected", *(f"speech/fsdd-speakers/{speaker}" for speaker in SPEAKERS))

@@ -14,7 +14,7 @@ from bench.network import Network, Shape
 from bench.plan import Filters, plan
 from bench.spec import Architecture, RunSpec, Stabilisation
 from tasks.base import IGNORE, Batch, Sequences, Stream, Tally
-from tasks.cards import Card
+from tasks.card import Card
 
 
 class Labels:

@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bench.machine import cores, facts
-from tasks.data.cache import folder
+from tasks.data import places
 
 HERE = Path(__file__).parent
 
@@ -88,7 +88,7 @@ def _recipe(isa: str) -> tuple[list[str], Path]:
     key = hashlib.sha256(repr(about).encode())
     for path in sorted((*HERE.glob("*.cpp"), *HERE.glob("*.h"))):
         key.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return command, folder().absolute() / f"kernels-{isa}-{key.hexdigest()[:16]}.so"
+    return command, places.cache().absolute() / f"kernels-{isa}-{key.hexdigest()[:16]}.so"
 
 
 def ready() -> bool:

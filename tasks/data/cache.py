@@ -16,13 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.data import places
+
 Arrays = Mapping[str, NDArray[Any]]
-
-
-def folder() -> Path:
-    """LSTM_BENCH_CACHE, or the usual place below the home folder."""
-    named = os.environ.get("LSTM_BENCH_CACHE")
-    return Path(named) if named else Path.home() / ".cache" / "lstm-training-bench"
 
 
 def cached(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
@@ -30,7 +26,7 @@ def cached(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
 
     `key` is everything that the arrays depend on; its `repr` is hashed into the file's name.
     """
-    path = folder() / f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
+    path = places.cache() / f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npz"
     # a zip archive carries a CRC for each array; a damaged one fails in a dozen ways, and they all mean "make it again"
     with contextlib.suppress(Exception), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data import DamagedData, located
+from tasks.data import SOURCES, DamagedData
+from tasks.data.source import located
 
 COLUMNS = ("date", "HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
 ROWS = {"etth1": 17_420, "ettm1": 69_680}
@@ -28,7 +29,7 @@ def borders(name: str) -> tuple[int, int, int]:
 
 def values(name: str, data: Path | None) -> NDArray[np.float64]:
     """(time, 7): every row of the file, without its date."""
-    (path,) = located(name, data).values()
+    (path,) = located(SOURCES[name], data).values()
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     if tuple(header) != COLUMNS or len(rows) != ROWS[name] or any(len(row) != len(COLUMNS) for row in rows):

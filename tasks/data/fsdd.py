@@ -22,8 +22,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from tasks.cards import SPEAKERS
-from tasks.data import DamagedData, missing
+from tasks.data import SOURCES, DamagedData
+from tasks.data.source import missing
+from tasks.speech_cards import SPEAKERS
 
 RATE = 8000
 INDEXES = range(50)
@@ -88,7 +89,7 @@ def located(data: Path | None) -> Path:
     absent = [one.name for one in RECORDINGS if data is None or not (folder / one.name).is_file()]
     if absent:
         lacks = "fsdd/recordings" if len(absent) == len(RECORDINGS) else f"{_some(absent)} of fsdd/recordings"
-        raise missing("fsdd", data, lacks)
+        raise missing(SOURCES["fsdd"], data, lacks)
     lines = {one: _line(one, folder) for one in RECORDINGS}
     got = _checksum(lines.values())
     if got != CHECKSUM:

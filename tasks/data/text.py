@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.data import DamagedData, located
+from tasks.data import SOURCES, DamagedData
+from tasks.data.source import located
 
 Symbols = NDArray[np.int64]
 
@@ -49,7 +50,7 @@ def war_and_peace(data: Path | None) -> Corpus:
     training part; a character first met later is one further symbol, which training never shows. Two thirds of the
     test part are the second epilogue, an essay, and harder than the story: test scores lie above validation scores.
     """
-    (path,) = located("warandpeace", data).values()
+    (path,) = located(SOURCES["warandpeace"], data).values()
     codes = np.frombuffer(body(path.read_text("utf-8")).encode("utf-32-le"), dtype=np.uint32)
     first, second = len(codes) * 90 // 100, len(codes) * 95 // 100
     known = np.unique(codes[:first])
@@ -67,7 +68,7 @@ def wikitext2(data: Path | None) -> Corpus:
     """
     index = {EOS: 0}
     splits = {}
-    for relative, path in located("wikitext2", data).items():
+    for relative, path in located(SOURCES["wikitext2"], data).items():
         with path.open(encoding="utf-8") as lines:
             words = (word for line in lines for word in (*line.split(), EOS))
             splits[Path(relative).suffixes[0][1:]] = np.array([index.setdefault(word, len(index)) for word in words])
