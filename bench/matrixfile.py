@@ -74,9 +74,9 @@ class _Reader:
             self.wrong(f"name must be of small letters, digits, '.', '_' and '-', got {name!r}")
         elif name in MATRICES:
             self.wrong(f"name {name!r} is a preset's; choose another, so that results do not mix")
-        base = table.get("base", "standard")
+        base = str(table.get("base", "standard"))
         if base not in MATRICES:
-            self.wrong(unknown("base", str(base), MATRICES))
+            self.wrong(unknown("base", base, MATRICES))
         blocks = table.get("block", [])
         if not isinstance(blocks, list) or not blocks:
             self.wrong("at least one [[block]] is needed")
