@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from bench import isa
-from bench.machine import label
+from bench import isa, owned
+from bench.machine import cores, label
 from bench.matrices import MATRICES
 from bench.matrixfile import read
 from bench.names import unknown
 from bench.plan import DEVICES, ONLY, BadInput, Filters, Plan, check, plan
 from bench.record import Store
+from bench.shelf import Shelf
 from bench.spec import Backend, Isa, Matrix
+from tasks.data import places as folders
 
 OK, FAILED, BAD_INPUT, STORAGE, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_CODES = (
-    "exit code: 0 all runs ended in a result, 1 some failed unexpectedly, 2 bad input, 3 results could not be written, "
-    "130 interrupted"
+    "exit code: 0 all runs ended in a result, 1 some failed unexpectedly or lost their device, 2 bad input, "
+    "3 results could not be written, 130 interrupted"
 )
 AXES = ("task", "architecture", "stabilisation", "optimizer")
+EXECUTORS = ("processes", "ray")
+"""What makes the runs (bench.executors)."""
 ISA_HELP = f"instruction set of every library, pinned: {', '.join(get_args(Isa))} (default native: what each likes)"
 
 
@@ -38,8 +44,9 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         "--matrix", default="quick", metavar="NAME|FILE.toml", help=f"{presets}, or a file (default quick)"
     )
     for axis in AXES:
+        more = ", or take data of your own (docs/own-data.md)" if axis == "task" else ""
         made.add_argument(
-            f"--{axis}", action="append", default=[], metavar="NAME", help=f"keep this {axis}; repeatable"
+            f"--{axis}", action="append", default=[], metavar="NAME", help=f"keep this {axis}{more}; repeatable"
         )
     made.add_argument("--device", action="append", choices=DEVICES, help="default: cpu, and cuda where there is one")
     made.add_argument(
@@ -56,6 +63,7 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         "--seeds", action="append", default=[], metavar="N|A-B", help="in place of the matrix's; repeatable"
     )
     places(made)
+    owned.options(made)
     made.add_argument("--json", action="store_true", help="one JSON object a line")
     return made
 
@@ -65,23 +73,60 @@ def places(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--data",
         type=Path,
-        default=os.environ.get("LSTM_BENCH_DATA"),
+        default=folders.data(),
         metavar="DIR",
-        help="folder of real datasets (default: LSTM_BENCH_DATA)",
+        help="folder of real datasets (default: LSTM_BENCH_DATA, or where python -m tasks fetch puts them)",
     )
     made.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where records are kept")
 
 
+def placing(made: argparse.ArgumentParser) -> None:
+    """Who makes the runs, and what each may take: options of commands that make many."""
+    made.add_argument("--workers", type=int, metavar="N", help="one-thread processes (default: cores)")
+    made.add_argument(
+        "--executor", default="processes", metavar="NAME", help=f"{', '.join(EXECUTORS)} (default: processes)"
+    )
+    made.add_argument(
+        "--memory", type=float, metavar="GIB", help="the most a run on the CPU may take (default: memory / workers)"
+    )
+    made.add_argument(
+        "--gpu-share", type=int, default=2, metavar="N", help="runs that share a GPU for scores (default: 2)"
+    )
+
+
+def workers(options: argparse.Namespace) -> int:
+    """How many processes of this machine work side by side."""
+    asked: int | None = options.workers
+    return cores() if asked is None else asked
+
+
+def _placed(options: argparse.Namespace) -> Iterator[str]:
+    """What is wrong with the options of placing()."""
+    asked = getattr(options, "workers", None)
+    if asked is not None and not 1 <= asked <= 1_024:
+        yield f"--workers must be in [1, 1024], got {asked}"
+    executor = getattr(options, "executor", EXECUTORS[0])
+    if executor not in EXECUTORS:
+        yield unknown("executor", executor, EXECUTORS)
+    elif executor == "ray" and importlib.util.find_spec("ray") is None:
+        yield "--executor ray needs Ray, which is not here; get it with: pip install 'lstm-training-bench[ray]'"
+    memory = getattr(options, "memory", None)
+    if memory is not None and not 0.001 <= memory <= 1_000_000:
+        yield f"--memory must be in [0.001, 1000000] GiB, got {memory}"
+    share = getattr(options, "gpu_share", 1)
+    if not 1 <= share <= 64:
+        yield f"--gpu-share must be in [1, 64], got {share}"
+
+
 def chosen(options: argparse.Namespace) -> tuple[Matrix, Filters]:
     """The matrix and the filters asked for, checked. Raises BadInput with every mistake at once."""
-    mistakes: list[str] = []
-    workers = getattr(options, "workers", 1)
-    if not 1 <= workers <= 1_024:
-        mistakes.append(f"--workers must be in [1, 1024], got {workers}")
-    axes = {axis: tuple(getattr(options, axis)) for axis in AXES}
-    filters = Filters(**axes, seeds=_seeds(options.seeds, mistakes))
+    mistakes = list(_placed(options))
+    seeds = _seeds(options.seeds, mistakes)
     try:
-        matrix = _matrix(options.matrix)
+        own = owned.own(options.task)
+        axes = {axis: tuple(own.get(name, name) for name in getattr(options, axis)) for axis in AXES}
+        filters = Filters(**axes, seeds=seeds)
+        matrix = owned.widened(_matrix(options.matrix), filters, list(own.values()))
         if options.tune is not None:
             matrix = replace(matrix, tune=options.tune)
             if not 0 <= options.tune <= 10_000:
@@ -119,29 +164,40 @@ def _seeds(given: Sequence[str], mistakes: list[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def cuda_present() -> bool:
-    """Whether torch finds a CUDA device; it is asked, in a process of its own, only where a driver might be."""
+@cache
+def gpus() -> tuple[str, ...]:
+    """The CUDA devices that torch finds, each as CUDA_VISIBLE_DEVICES would name it; torch is asked, in a process of
+    its own, only where a driver might be."""
     if sys.platform == "darwin" or (sys.platform == "linux" and not Path("/proc/driver/nvidia").exists()):
-        return False
+        return ()
     asked = subprocess.run(
-        [sys.executable, "-c", "import torch; print(torch.cuda.is_available())"],
+        [sys.executable, "-c", "import torch; print(torch.cuda.device_count() * torch.cuda.is_available())"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout.strip() == "True"
+    count = int(asked.stdout) if asked.stdout.strip().isdigit() else 0
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return tuple(visible[:count] or map(str, range(count)))
 
 
-def planned(matrix: Matrix, filters: Filters, devices: Iterable[str] | None) -> Plan:
-    """The runs on the devices asked for, or on all that the back end runs on, with the kernels they need built.
+def cuda_present() -> bool:
+    """Whether torch finds a CUDA device."""
+    return bool(gpus())
+
+
+def planned(matrix: Matrix, filters: Filters, devices: Iterable[str] | None, elsewhere: bool = False) -> Plan:
+    """The runs on the devices asked for, or on all that the back end runs on, with the kernels they need built. With
+    `elsewhere`, CUDA is not looked for here where it is asked for.
 
     Raises BadInput where CUDA, a back end, kernels or an instruction set are asked for that cannot be had here.
     """
-    cuda, only = cuda_present(), ONLY.get(matrix.backend)
+    devices = list(devices or ())
+    cuda, only = (elsewhere and "cuda" in devices) or cuda_present(), ONLY.get(matrix.backend)
     if matrix.isa != "native":
         if (why := isa.lacking(matrix.isa)) is not None:
             raise BadInput([why])
-        if only == "cuda" or "cuda" in (devices or ()):
+        if only == "cuda" or "cuda" in devices:
             raise BadInput([f"instruction set {matrix.isa} pins runs on the CPU alone; drop it for those on CUDA"])
         only = "cpu"
     here = [device for device in DEVICES if only in (None, device) and (device == "cpu" or cuda)]
@@ -183,9 +239,9 @@ def _unbuilt() -> str | None:
     return None
 
 
-def store(matrix: Matrix, results: Path) -> Store:
-    """The results file of this matrix on this machine."""
-    return Store(results / matrix.name / f"{label()}.jsonl")
+def store(matrix: Matrix, results: Path, executor: str = EXECUTORS[0]) -> Store:
+    """The results file of this matrix on this machine; where a cluster makes the runs, those of all its machines."""
+    return (Shelf if executor == "ray" else Store)(results / matrix.name / f"{label()}.jsonl")
 
 
 def again(options: argparse.Namespace, command: str, *drop: str) -> str:

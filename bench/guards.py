@@ -19,13 +19,15 @@ from bench.overlap import shared
 from bench.spec import RunSpec, Stabilisation
 from bench.train import evaluate
 from tasks.base import Batch, Sequences, Split, Stream, Task
+from tasks.m4 import Cuts
 from tasks.published import TOO_GOOD
-from tasks.series import Windows
+from tasks.recordings import Recordings
+from tasks.windows import Windows
 
 FEW = 24
 """Sequences that a model is tried on."""
 SHARED = 0.01
-"""The share of a stream's runs that may stand in another split too: phrases repeat by chance."""
+"""The share of a stream's runs, or of a collection's series, that may stand in another split too: some repeat."""
 CLOSE = 1e-4
 """Relative differences below this are the order of sums."""
 FITTED = 1e-4
@@ -41,7 +43,7 @@ def overlap(task: Task) -> str | None:
     """No sequence, no run of a stream and no target of a series stands in two splits."""
     for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
         met, count = shared(getattr(task, one), getattr(task, other))
-        if met > (SHARED * count if isinstance(task.test, Stream) else 0):
+        if met > (SHARED * count if isinstance(task.test, Stream | Cuts) else 0):
             raise Guard(f"{met} of {count} pieces of {other} are in {one} too; split first, cut windows then")
     return None
 
@@ -49,17 +51,19 @@ def overlap(task: Task) -> str | None:
 def scalers(task: Task) -> str | None:
     """What was fitted was fitted on train: features have mean 0 and deviation 1 there, every symbol is seen there."""
     if isinstance(task.train, Stream):
-        seen = set(task.train.symbols.unique().tolist())
-        late = {s for name in ("valid", "test") for s in getattr(task, name).symbols.unique().tolist()} - seen
+        late = {symbol for name in ("valid", "test") for symbol in getattr(task, name).present()} - task.train.present()
         if len(late) > 1:  # one symbol may stand for all that is unknown
             raise Guard(f"{len(late)} symbols occur in valid or test alone; fit the vocabulary on train")
         return None
     if task.card.study is not None:
         return "a study keeps the scalers of all of train"
+    if isinstance(task.train, Recordings):
+        return "moments are summed over the files of train, which may not fit into memory"
     frames = _frames(task.train)
     if task.card.family not in ("speech", "series") or frames is None:
         return "values are drawn, nothing is fitted to them"
-    off = max(float(frames.mean(0).abs().max()), float((frames.std(0, correction=0) - 1).abs().max()))
+    spread = frames.std(0, correction=0)  # none where a column of a benchmark never changes in train
+    off = max(float(frames.mean(0).abs().max()), float((spread[spread > FITTED] - 1).abs().amax()))
     if off > FITTED:
         raise Guard(f"features of train are off mean 0 and deviation 1 by {off:.3g}; fit the scaler on train alone")
     return None
@@ -164,7 +168,7 @@ def _shaping(recipe: Stabilisation) -> Stabilisation:
     return Stabilisation(
         batch_norm=recipe.batch_norm, layer_norm=recipe.layer_norm, weight_norm=recipe.weight_norm,
         activation=recipe.activation, zoneout=recipe.zoneout, zoneout_memory=recipe.zoneout_memory, tied=recipe.tied,
-        bptt=recipe.bptt,
+        bptt=recipe.bptt, own=recipe.own,
     )  # fmt: skip
 
 

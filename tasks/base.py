@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,9 @@ from tasks.card import Card
 
 IGNORE = -100
 """Target value that the losses leave out (torch's own default)."""
+
+AT_ONCE = 2**16
+"""Symbols of a stream that are taken in one step: few beside any text, many beside the cost of a step."""
 
 Tally = dict[str, float]
 """Sums over examples. Metrics are computed from sums alone, so that no metric can depend on the batch size."""
@@ -114,9 +118,12 @@ class Stream:
     Every symbol is a target exactly once. The first is predicted from `start`; evaluation cuts the stream into
     `columns` equal parts, a number that belongs to the task and not to the batch, so a score never depends on the
     batch size. Only the hidden state is lost at a cut: a column's first input is the true symbol before it.
+
+    Symbols narrower than int64 lie in a mapped file (tasks.data.symbols): they stay there, and no batch reads more than
+    its own windows.
     """
 
-    symbols: Tensor  # (symbol,) int64
+    symbols: Tensor  # (symbol,) int64, or mapped: uint8, uint16 or uint32
     window: int  # steps of truncated BPTT, and of one batch
     start: int  # the input in front of the first symbol
     columns: int = 16
@@ -124,19 +131,45 @@ class Stream:
     def __len__(self) -> int:
         return -(-len(self.symbols) // self.window)
 
-    def _columns(self, symbols: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets, each (column, time); the end of the last column is filled with IGNORE."""
-        inputs = torch.cat([symbols.new_tensor([self.start]), symbols[:-1]])
-        time = -(-len(symbols) // count)
-        missing = time * count - len(symbols)
-        x = torch.cat([inputs, inputs.new_full((missing,), self.start)])
-        y = torch.cat([symbols, symbols.new_full((missing,), IGNORE)])
-        return x.view(count, time), y.view(count, time)
+    def _batches(self, columns: range, time: int, offset: int = 0) -> Iterator[Batch]:
+        """Columns of `time` steps side by side, in windows.
 
-    def _windows(self, x: Tensor, y: Tensor) -> Iterator[Batch]:
-        for begin in range(0, x.shape[1], self.window):
-            span = slice(begin, begin + self.window)
-            yield Batch(x[:, span], y[:, span], carried=begin > 0)
+        `columns`: the place of each column's first target in the stream as it is from `offset` on, its beginning
+        following its end. The input at the first place of all is `start`, and so is every input behind the last, where
+        targets are IGNORE.
+        """
+        several = self.window * max(1, AT_ONCE // (len(columns) * self.window))
+        for begin in range(0, time, several):
+            x, y = self._stretch(columns, begin, min(several, time - begin), offset)
+            for at in range(0, x.shape[1], self.window):
+                span = slice(at, at + self.window)
+                yield Batch(x[:, span], y[:, span], carried=begin + at > 0)
+
+    def _stretch(self, columns: range, begin: int, steps: int, offset: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets from the step `begin` of each column on, each (column, steps)."""
+        found = self._taken(columns, offset + begin - 1, steps + 1)  # a target's input stands one place before it
+        x, y = found[:, :-1], found[:, 1:]
+        if begin == columns[0] == 0:
+            x = x.clone()
+            x[0, 0] = self.start
+        if columns[-1] + begin + steps > len(self.symbols):
+            places = torch.tensor(columns).unsqueeze(1) + torch.arange(begin, begin + steps)
+            behind = (places >= len(self.symbols)).to(y.device)
+            x, y = x.masked_fill(behind, self.start), y.masked_fill(behind, IGNORE)
+        return x, y
+
+    def _taken(self, columns: range, offset: int, width: int) -> Tensor:
+        """`width` symbols from `offset` on in each column, (column, width) int64; a view where they allow it."""
+        count, parts = len(self.symbols), []
+        while columns:
+            begin = (columns[0] + offset) % count
+            if begin + width > count:  # over the end, and on from the beginning
+                places = torch.arange(begin, begin + width, device=self.symbols.device) % count
+                parts.append(self.symbols[places].unsqueeze(0))
+            else:
+                parts.append(self.symbols[begin:].unfold(0, width, columns.step)[: len(columns)])
+            columns = columns[len(parts[-1]) :]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).long()
 
     def shuffled(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
         """`size` columns of equal length; each epoch the stream is rotated by a random offset, so that cuts move."""
@@ -145,19 +178,28 @@ class Stream:
             raise ValueError(f"{len(self.symbols)} symbols are too few for {size} columns of {self.window} steps")
         while True:
             offset = int(torch.randint(len(self.symbols), (1,), generator=generator))
-            symbols = self.symbols.roll(-offset)[: time * size]
-            yield from self._windows(*self._columns(symbols, size))
+            yield from self._batches(range(0, size * time, time), time, offset)
 
     def ordered(self, size: int, limit: int | None = None) -> Iterator[Batch]:
-        x, y = self._columns(self.symbols, self.columns)
+        whole = time = -(-len(self.symbols) // self.columns)
         if limit is not None:
-            keep = max(1, limit // self.columns) * self.window
-            x, y = x[:, :keep], y[:, :keep]
-        for columns in torch.arange(self.columns).split(size):
-            yield from self._windows(x[columns], y[columns])
+            time = min(time, max(1, limit // self.columns) * self.window)
+        columns = range(0, self.columns * whole, whole)
+        for first in range(0, self.columns, size):
+            yield from self._batches(columns[first : first + size], time)
 
     def to(self, device: torch.device | str) -> Stream:
-        return replace(self, symbols=self.symbols.to(device))
+        """The same stream on another device; a mapped one stays where it is, and `Batch.to` takes its batches there."""
+        return self if self.mapped else replace(self, symbols=self.symbols.to(device))
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the symbols lie in a file."""
+        return self.symbols.dtype != torch.int64
+
+    def present(self) -> set[int]:
+        """The different symbols."""
+        return {symbol for part in self.symbols.split(AT_ONCE) for symbol in np.unique(part.cpu().numpy()).tolist()}
 
     def tensors(self) -> Mapping[str, Tensor]:
         return {"symbols": self.symbols}
@@ -190,11 +232,18 @@ class Task(Protocol):
 
 
 def fingerprint(task: Task) -> str:
-    """sha256 (first 16 digits) of the decoded arrays of all splits: names, types, shapes and bytes."""
-    digest = hashlib.sha256()
+    """sha256 (first 16 digits) of the decoded arrays of all splits: names, types, shapes and bytes.
+
+    No array is copied for it. A split that has a method `digest() -> str` speaks for its arrays itself.
+    """
+    found = hashlib.sha256()
     for name in ("train", "valid", "test"):
-        for key, value in sorted(getattr(task, name).tensors().items()):
+        split = getattr(task, name)
+        if hasattr(split, "digest"):
+            found.update(f"{name} {split.digest()}".encode())
+            continue
+        for key, value in sorted(split.tensors().items()):
             array = value.contiguous().numpy()
-            digest.update(f"{name}.{key} {array.dtype} {array.shape}".encode())
-            digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
+            found.update(f"{name}.{key} {array.dtype} {array.shape}".encode())
+            found.update(array.reshape(-1).view(np.uint8))
+    return found.hexdigest()[:16]

@@ -19,7 +19,7 @@ class Card:
     unit: str  # "" where the metric is a pure number
     reference: str  # where the data or its generator come from
     causal: bool = False  # an output may depend on the past alone, so a bidirectional network makes no sense
-    dataset: str | None = None  # key of tasks.data.SOURCES; None: embedded, generated from a fixed seed
+    dataset: str | None = None  # key of tasks.data.SOURCES, or "own"; None: embedded, generated from a fixed seed
     version: str = "1"  # raised whenever the task's numbers would move
     study: Study | None = None  # what tasks.overfitting does to the train split
     solved: float | None = None  # the score from which on the task counts as solved

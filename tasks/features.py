@@ -18,11 +18,12 @@ with warnings.catch_warnings():
 # Added to mel powers before the logarithm, some 40 dB below the mean band of a recording at level 1: lower, features
 # would tell rooms and microphones apart by their noise floors. From 1e-4 to 1e-2 held-out speakers score alike.
 FLOOR = 1e-2
+QUIETEST = 1e-7  # a root mean square below a hundredth of a step of 24 bit is no sound
 
 
 @dataclass(frozen=True)
 class Mel:
-    """Settings of a log-mel spectrogram at 8 kHz."""
+    """Settings of a log-mel spectrogram; samples are 1/8000 s where nothing else is said."""
 
     bands: int
     hop: int  # samples between frames
@@ -58,8 +59,9 @@ class Ragged:
 def log_mel(recordings: Sequence[NDArray[np.float32]], mel: Mel, rate: int = 8000) -> Ragged:
     """The log-mel spectrogram of each recording, brought to a root mean square of 1 first.
 
-    Without that step a network learns how loud each speaker was recorded, and fails on a speaker held out. Frames are
-    centred and the sound goes on as zeros on both sides, so that padding a batch changes no frame.
+    Without that step a network learns how loud each speaker was recorded, and fails on a speaker held out. Digital
+    silence stays what it is. Frames are centred and the sound goes on as zeros on both sides, so that padding a batch
+    changes no frame.
     """
     transform = MelSpectrogram(
         rate, n_fft=mel.window, hop_length=mel.hop, f_min=mel.lowest, n_mels=mel.bands, pad_mode="constant"
@@ -67,9 +69,15 @@ def log_mel(recordings: Sequence[NDArray[np.float32]], mel: Mel, rate: int = 800
     lengths = np.array([1 + len(recording) // mel.hop for recording in recordings])
     parts: list[NDArray[np.float32] | None] = [None] * len(recordings)
     for group in np.array_split(np.argsort(lengths, kind="stable"), -(-len(recordings) // 64)):  # alike in length
-        sounds = [torch.from_numpy(recordings[index] / np.sqrt(np.square(recordings[index]).mean())) for index in group]
+        sounds = [torch.from_numpy(recordings[index] / _level(recordings[index])) for index in group]
         powers = transform(torch.nn.utils.rnn.pad_sequence(sounds, batch_first=True))
         spectra = (powers + FLOOR).log().transpose(1, 2).numpy()
         for index, spectrum in zip(group, spectra, strict=True):
             parts[index] = spectrum[: lengths[index]]
     return Ragged(np.concatenate([part for part in parts if part is not None]), lengths)
+
+
+def _level(recording: NDArray[np.float32]) -> np.float32:
+    """Its root mean square; 1 where it has none that could be divided by."""
+    level: np.float32 = np.sqrt(np.square(recording).mean())
+    return level if level > QUIETEST else np.float32(1)

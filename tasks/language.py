@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,22 +14,40 @@ from torch.nn import functional as F
 from tasks import ngrams
 from tasks.base import IGNORE, Batch, Split, Stream, Tally, Task
 from tasks.card import Card
-from tasks.data import grammar, text
+from tasks.data import DamagedData, corpora, grammar, own_text, symbols, text
 from tasks.data.text import Corpus
 
 CORPORA: dict[str, tuple[Callable[[Path | None], Corpus], int]] = {  # reader, steps of truncated BPTT
     "language/grammar": (lambda _: grammar.corpus(), 32),  # three sentences
     "language/warandpeace": (text.war_and_peace, 100),  # a line and a half
     "language/wikitext2": (text.wikitext2, 35),  # as in torch's word_language_model example
+    **{f"language/{name}": (reader, corpora.PUBLISHED[name].window) for name, reader in corpora.READERS.items()},
 }
 
 
 def build(card: Card, data: Path | None) -> Task:
     """The language task of a card."""
     read, window = CORPORA[card.name]
-    corpus = read(data)
+    return _task(card, read(data), window)
+
+
+def own(card: Card, options: Mapping[str, str]) -> Task:
+    """The task of a text of the reader's own (tasks.data.own_text). Raises DamagedData and ValueError."""
+    wanted = own_text.asked(options)
+    if any(path.is_dir() for path in wanted.files):
+        raise DamagedData(f"{wanted.files[0].name}: a text is one file, and there is a folder; name the file")
+    found = symbols.prepared(symbols.Reading(wanted.unit, wanted.files, wanted.window, wanted.vocabulary))
+    if len(found.corpus.vocabulary) > own_text.MOST:
+        raise DamagedData(
+            f"{wanted.files[0].name}: {len(found.corpus.vocabulary):,} different words; keep the most frequent ones "
+            "with vocabulary=10000, or read the text with unit=character"
+        )
+    return _task(card, found.corpus, wanted.window)
+
+
+def _task(card: Card, corpus: Corpus, window: int) -> Task:
     train, valid, test = (
-        Stream(torch.from_numpy(symbols), window, corpus.start) for symbols in (corpus.train, corpus.valid, corpus.test)
+        Stream(torch.from_numpy(found), window, corpus.start) for found in (corpus.train, corpus.valid, corpus.test)
     )
     return Language(card, corpus, len(corpus.vocabulary), len(corpus.vocabulary), window, train, valid, test)
 

@@ -117,6 +117,28 @@ PUBLICATIONS: dict[str, Publication] = {
         "Connectionist temporal classification: Labelling unsegmented sequence data with recurrent neural networks",
         2006, "Proceedings of the 23rd International Conference on Machine Learning", pages="369-376",
         doi="10.1145/1143844.1143891"),
+    "warden2018": Publication(
+        "misc", ("Warden, Pete",), "Speech Commands: A dataset for limited-vocabulary speech recognition", 2018,
+        arxiv="1804.03209"),
+    "coimbradeandrade2018": Publication(
+        "misc", ("Coimbra de Andrade, Douglas", "Leo, Sabato", "Loesener Da Silva Viana, Martin",
+                 "Bernkopf, Christoph"),
+        "A neural attention model for speech command recognition", 2018, arxiv="1808.08929"),
+    "povey2011": Publication(
+        "inproceedings", ("Povey, Daniel", "Ghoshal, Arnab", "Boulianne, Gilles", "Burget, Lukas", "Glembek, Ondrej",
+                          "Goel, Nagendra", "Hannemann, Mirko", "Motlicek, Petr", "Qian, Yanmin", "Schwarz, Petr",
+                          "Silovsky, Jan", "Stemmer, Georg", "Vesely, Karel"),
+        "The Kaldi speech recognition toolkit", 2011,
+        "IEEE Workshop on Automatic Speech Recognition and Understanding"),
+    "acero1990": Publication(
+        "inproceedings", ("Acero, Alejandro", "Stern, Richard M."),
+        "Environmental robustness in automatic speech recognition", 1990,
+        "International Conference on Acoustics, Speech, and Signal Processing", pages="849-852"),
+    "panayotov2015": Publication(
+        "inproceedings", ("Panayotov, Vassil", "Chen, Guoguo", "Povey, Daniel", "Khudanpur, Sanjeev"),
+        "Librispeech: An ASR corpus based on public domain audio books", 2015,
+        "IEEE International Conference on Acoustics, Speech and Signal Processing", pages="5206-5210",
+        doi="10.1109/ICASSP.2015.7178964"),
     "linzen2016": Publication(
         "article", ("Linzen, Tal", "Dupoux, Emmanuel", "Goldberg, Yoav"),
         "Assessing the ability of LSTMs to learn syntax-sensitive dependencies", 2016,
@@ -131,6 +153,24 @@ PUBLICATIONS: dict[str, Publication] = {
     "merity2016": Publication(
         "misc", ("Merity, Stephen", "Xiong, Caiming", "Bradbury, James", "Socher, Richard"),
         "Pointer sentinel mixture models", 2016, arxiv="1609.07843"),
+    "marcus1993": Publication(
+        "article", ("Marcus, Mitchell P.", "Santorini, Beatrice", "Marcinkiewicz, Mary Ann"),
+        "Building a large annotated corpus of English: The Penn Treebank", 1993, "Computational Linguistics", "19", "2",
+        "313-330", url="https://aclanthology.org/J93-2004"),
+    "mikolov2010": Publication(
+        "inproceedings", ("Mikolov, Tomáš", "Karafiát, Martin", "Burget, Lukáš", "Černocký, Jan", "Khudanpur, Sanjeev"),
+        "Recurrent neural network based language model", 2010, "Interspeech", pages="1045-1048",
+        doi="10.21437/Interspeech.2010-343"),
+    "mikolov2012a": Publication(
+        "misc", ("Mikolov, Tomáš", "Sutskever, Ilya", "Deoras, Anoop", "Le, Hai-Son", "Kombrink, Stefan",
+                 "Černocký, Jan"),
+        "Subword language modeling with neural networks", 2012, "Preprint",
+        url="https://www.fit.vut.cz/~imikolov/rnnlm/char.pdf"),
+    "mahoney2009": Publication(
+        "misc", ("Mahoney, Matt",), "Large text compression benchmark", 2009,
+        url="https://mattmahoney.net/dc/text.html"),
+    "karpathy2015a": Publication(
+        "misc", ("Karpathy, Andrej",), "char-rnn", 2015, "GitHub", url="https://github.com/karpathy/char-rnn"),
     "mackey1977": Publication(
         "article", ("Mackey, Michael C.", "Glass, Leon"), "Oscillation and chaos in physiological control systems",
         1977, "Science", "197", "4300", "287-289", doi="10.1126/science.267326"),
@@ -140,6 +180,19 @@ PUBLICATIONS: dict[str, Publication] = {
         "Informer: Beyond efficient Transformer for long sequence time-series forecasting", 2021,
         "Proceedings of the AAAI Conference on Artificial Intelligence", "35", "12", "11106-11115",
         doi="10.1609/aaai.v35i12.17325", arxiv="2012.07436"),
+    "lai2018": Publication(
+        "inproceedings", ("Lai, Guokun", "Chang, Wei-Cheng", "Yang, Yiming", "Liu, Hanxiao"),
+        "Modeling long- and short-term temporal patterns with deep neural networks", 2018,
+        "Proceedings of the 41st International ACM SIGIR Conference on Research and Development in Information "
+        "Retrieval", pages="95-104", doi="10.1145/3209978.3210006", arxiv="1703.07015"),
+    "wu2021": Publication(
+        "inproceedings", ("Wu, Haixu", "Xu, Jiehui", "Wang, Jianmin", "Long, Mingsheng"),
+        "Autoformer: Decomposition Transformers with auto-correlation for long-term series forecasting", 2021,
+        "Advances in Neural Information Processing Systems", "34", pages="22419-22430", arxiv="2106.13008"),
+    "makridakis2018": Publication(
+        "article", ("Makridakis, Spyros", "Spiliotis, Evangelos", "Assimakopoulos, Vassilios"),
+        "The M4 Competition: Results, findings, conclusion and way forward", 2018,
+        "International Journal of Forecasting", "34", "4", "802-808", doi="10.1016/j.ijforecast.2018.06.001"),
     "zeng2023": Publication(
         "inproceedings", ("Zeng, Ailing", "Chen, Muxi", "Zhang, Lei", "Xu, Qiang"),
         "Are Transformers effective for time series forecasting?", 2023,

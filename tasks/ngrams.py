@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,16 +11,19 @@ from tasks.data.text import Symbols
 
 Probabilities = NDArray[np.float64]
 
+MOST = 10_000_000
+"""Symbols of a split that are counted or scored: its first ones. A trigram of more would take gigabytes to count."""
 DISCOUNTS = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 
 
-def naive(train: Symbols, valid: Symbols, test: Symbols, size: int, start: int) -> dict[str, float]:
-    """Mean nats per test symbol of the unigram and the trigram model of `train`.
+def naive(train: NDArray[Any], valid: NDArray[Any], test: NDArray[Any], size: int, start: int) -> dict[str, float]:
+    """Mean nats per test symbol of the unigram and the trigram model of `train`, of the first MOST symbols of each.
 
     Each order interpolates with the one below it, down to the uniform distribution, by absolute discounting (Ney,
     Essen & Kneser 1994, Computer Speech & Language 8:1): p(w | h) = (max(c(hw) - d, 0) + d n(h) p(w | h')) / c(h),
     n(h) being the number of different words seen after h. The discount of each order is chosen on `valid`.
     """
+    train, valid, test = (np.asarray(symbols[:MOST], np.int64) for symbols in (train, valid, test))
     found = {}
     lower = {name: np.full(len(symbols), 1 / size) for name, symbols in (("valid", valid), ("test", test))}
     for order, label in enumerate(("unigram", "bigram", "trigram"), start=1):

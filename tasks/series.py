@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks import forecasts
-from tasks.base import Batch, Indexed, Split, Tally, Task
+from tasks import forecasts, m4
+from tasks.base import Batch, Split, Tally, Task
 from tasks.card import Card
-from tasks.data import ett, mackey_glass, seasonal
+from tasks.data import DamagedData, benchmarks, ett, mackey_glass, own_series, seasonal
+from tasks.windows import Windows
 
 
 def build(card: Card, data: Path | None) -> Task:
@@ -26,12 +27,29 @@ def build(card: Card, data: Path | None) -> Task:
     if card.name == "series/seasonal":
         return _task(card, seasonal.values(), seasonal.BORDERS, seasonal.INPUT, seasonal.HORIZON, period=seasonal.LONG)
     _, name, horizon = card.name.split("/")
+    if name == "m4":
+        return m4.build(card, data)
+    if name in benchmarks.BENCHMARKS:
+        known, values = benchmarks.BENCHMARKS[name], benchmarks.values(name, data)
+        borders = benchmarks.borders(len(values))
+        return _task(card, values, borders, known.input, int(horizon), period=known.period, relative=True)
     name, _, alone = name.partition("-")
     values = ett.values(name, data)
     if alone:
         values = values[:, -1:]  # the oil temperature, the last column, is what the literature forecasts alone
     day = ett.PER_DAY[name]
     return _task(card, values, ett.borders(name), ett.INPUT, int(horizon), period=day, relative=True)
+
+
+def own(card: Card, options: Mapping[str, str]) -> Task:
+    """The forecasting task of a CSV of the reader's own (tasks.data.own_series says what may be asked for)."""
+    try:
+        wanted = own_series.asked(options)
+    except ValueError as error:
+        raise DamagedData(str(error)) from None
+    values = own_series.values(wanted)
+    borders = benchmarks.borders(len(values))
+    return _task(card, values, borders, wanted.input, wanted.horizon, period=wanted.period, relative=True)
 
 
 def _task(
@@ -55,40 +73,13 @@ def _task(
 
 
 def standardised(values: NDArray[np.float64], train: int) -> NDArray[np.float32]:
-    """Each column less its mean, over its population standard deviation, both of the first `train` rows alone."""
-    known = values[:train]
-    return ((values - known.mean(axis=0)) / known.std(axis=0)).astype(np.float32)
+    """Each column less its mean, over its population standard deviation, both of the first `train` rows alone.
 
-
-@dataclass(frozen=True)
-class Windows(Indexed):
-    """Every run of `length` rows of a series with the `horizon` rows after it; views, copied only as a batch is taken.
-
-    Where `relative`, the last row of the run is taken from all of them, as in NLinear (Zeng et al. 2023,
-    arXiv:2205.13504): the network then sees and predicts changes, and no error differs, the last row being known.
-    ETT needs it, because its level drifts away from that of the training year: with absolute windows a plain LSTM stays
-    behind even the weak published one. The embedded series keep their level and are learned better as they are.
+    A column that never changes there keeps its unit, as in the published scores (StandardScaler of scikit-learn).
     """
-
-    series: Tensor  # (time, variate)
-    length: int
-    horizon: int
-    relative: bool = False
-
-    def __len__(self) -> int:
-        return len(self.series) - self.length - self.horizon + 1
-
-    def _take(self, index: Tensor) -> Batch:
-        rows = self.series.unfold(0, self.length + self.horizon, 1)[index].transpose(1, 2)
-        if self.relative:
-            rows -= rows[:, self.length - 1 : self.length].clone()
-        return Batch(rows[:, : self.length].contiguous(), rows[:, self.length :].contiguous())
-
-    def to(self, device: torch.device | str) -> Windows:
-        return replace(self, series=self.series.to(device))
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        return {"series": self.series}
+    known = values[:train]
+    spread = np.where(np.ptp(known, axis=0) == 0, 1.0, known.std(axis=0))
+    return ((values - known.mean(axis=0)) / spread).astype(np.float32)
 
 
 @dataclass

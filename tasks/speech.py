@@ -1,8 +1,9 @@
-"""Spoken digits, synthetic and real: which recordings make a task, their features and their splits."""
+"""Speech, synthetic and real: which recordings make a task, their features and their splits."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 from tasks import features
 from tasks.base import Sequences
 from tasks.card import Card
-from tasks.data import digits, fsdd
+from tasks.data import an4, commands, digits, folder, fsdd, librispeech, yesno
 from tasks.data.cache import cached
+from tasks.data.prepared import Clip, Prepared, prepared, together
+from tasks.data.source import DamagedData
 from tasks.features import Mel, Ragged, log_mel
 from tasks.recognition import Connected, Isolated
+from tasks.recordings import String, splits
 from tasks.speech_cards import SPEAKERS
 
 # 20 ms between frames: a digit is 20 of them, so that an update costs milliseconds on one core. 20 bands are half of
@@ -30,6 +34,18 @@ FINE = Mel(bands=40, hop=128)
 # again and learnt no more.
 COARSE_STRING = Mel(bands=20, hop=240, window=384)
 FINE_STRING = Mel(bands=40, hop=240, window=384)
+
+
+def wide(rate: int) -> Mel:
+    """For speech at 16 kHz and other rates: windows of 25 ms, as is usual, every 16 ms instead of the usual 10.
+
+    A recurrent network's time goes with the frames. 62 a second are still more than fast reading has characters.
+    """
+    return Mel(bands=40, hop=rate * 16 // 1000, window=rate * 25 // 1000)
+
+
+UNSEEN = "\N{REPLACEMENT CHARACTER}"
+"""Stands for every character that no training transcript has."""
 
 DIGITS = {"train": 1200, "valid": 200, "test": 400}
 CONNECTED = {"train": 800, "valid": 150, "test": 250}
@@ -54,19 +70,115 @@ def build(card: Card, data: Path | None) -> Isolated | Connected:
             return _fsdd(card, data, {split: (who[split], fsdd.INDEXES) for split in who})
         case ["fsdd-connected"]:
             return _fsdd_connected(card, data)
+        case ["commands-v1" | "commands-v2" as name, kind]:
+            return _commands(card, int(name[-1]), kind, data)
+        case ["yesno"]:
+            clips, parts, answers = yesno.recordings(data)
+            said = [np.array(line, np.int16) + 1 for line in answers]
+            return _said(card, clips, parts, said, yesno.LABELS, FINE_STRING, yesno.RATE)
+        case ["an4"]:
+            clips, parts, transcripts = an4.recordings(data)
+            return _spelled(card, clips, parts, transcripts, an4.RATE)
+        case ["librispeech", hours, kind]:
+            clips, parts, transcripts = librispeech.recordings(hours, kind, data)
+            return _spelled(card, clips, parts, transcripts, librispeech.RATE, librispeech.LABELS)
     raise ValueError(f"no speech task is called {card.name}")
+
+
+def own(card: Card, options: Mapping[str, str]) -> Isolated | Connected:
+    """The task made of the reader's own recordings, as tasks.data.folder says. Raises MissingData and DamagedData."""
+    rate, every = folder.rate(options), folder.utterances(options)
+    clips = [Clip(one.path, one.name) for one in every]
+    parts = {split: [n for n, one in enumerate(every) if one.split == split] for split in folder.SPLITS}
+    if "csv" in options:
+        return _spelled(card, clips, parts, [one.said for one in every], rate)
+    labels = tuple(sorted({one.said for one in every}))
+    said = {split: [labels.index(every[n].said) for n in parts[split]] for split in parts}
+    return _isolated_clips(card, clips, parts, said, labels, rate)
+
+
+def _commands(card: Card, version: int, kind: str, data: Path | None) -> Isolated:
+    found = commands.commands(version, kind, data)
+    return _isolated_clips(card, found.clips, found.parts, found.said, found.labels, commands.RATE)
+
+
+def _isolated_clips(
+    card: Card,
+    clips: Sequence[Clip],
+    parts: Mapping[str, Sequence[int]],
+    said: Mapping[str, Sequence[int]],
+    labels: tuple[str, ...],
+    rate: int,
+) -> Isolated:
+    """Recordings of one word each. `said`: split -> the label of each of its `parts`."""
+    mel = wide(rate)
+    found = splits(_prepared(card, clips, rate, mel), parts, said, rate, mel)
+    return Isolated(card, *found, labels=labels)
+
+
+def _spelled(
+    card: Card,
+    clips: Sequence[Clip],
+    parts: Mapping[str, Sequence[int]],
+    transcripts: Sequence[str],
+    rate: int,
+    labels: tuple[str, ...] | None = None,
+) -> Connected:
+    """Recordings whose transcripts are spelled; of `labels`, or of the characters of train and one for all others."""
+    if labels is None:
+        known = {sign for n in parts["train"] for sign in transcripts[n]}
+        strange = {sign for transcript in transcripts for sign in transcript} - known
+        labels = (*sorted(known), UNSEEN) if strange else tuple(sorted(known))
+    if not any(transcripts[n].strip() for n in parts["train"]) or not any(
+        transcripts[n].strip() for n in parts["test"]
+    ):
+        raise DamagedData(f"{card.name}: no word in any transcript of train or of test; add some")
+    number = {label: place + 1 for place, label in enumerate(labels)}
+    said = [np.array([number.get(sign, len(labels)) for sign in line], np.int16) for line in transcripts]
+    return _said(card, clips, parts, said, labels, wide(rate), rate, spelled=True)
+
+
+def _said(
+    card: Card,
+    clips: Sequence[Clip],
+    parts: Mapping[str, Sequence[int]],
+    said: Sequence[String],
+    labels: tuple[str, ...],
+    mel: Mel,
+    rate: int,
+    spelled: bool = False,
+) -> Connected:
+    """Recordings with a string of labels each, numbered from 1, since 0 is CTC's blank."""
+    features_ = _prepared(card, clips, rate, mel)
+    for clip, frames, line in zip(clips, features_.lengths.tolist(), said, strict=True):
+        needed = len(line) + int((line[1:] == line[:-1]).sum())
+        if frames < max(needed, 1):
+            raise DamagedData(
+                f"{clip.name}: {frames} frames are too few for a transcript of {len(line)} signs; "
+                "is it this recording's? mend it or leave it out"
+            )
+    chosen = {split: [said[n] for n in parts[split]] for split in parts}
+    return Connected(card, *splits(features_, parts, chosen, rate, mel), labels=labels, spelled=spelled)
+
+
+def _prepared(card: Card, clips: Sequence[Clip], rate: int, mel: Mel) -> Prepared:
+    """The features of a task's clips. A subset of LibriSpeech, in several tasks, is prepared by itself."""
+    if not card.name.startswith("speech/librispeech/"):
+        return prepared(card.name.replace("/", "-"), clips, rate, mel)
+    subsets = itertools.groupby(clips, key=lambda clip: clip.name.split("/")[0])
+    return together([prepared(f"librispeech-{subset}", list(some), rate, mel) for subset, some in subsets])
 
 
 def _digits(card: Card) -> Isolated:
     lines = {split: digits.lines(split, count, 1, 1) for split, count in DIGITS.items()}
     found = _features(card, COARSE, lambda: {split: digits.samples(split, lines[split]) for split in lines})
-    return Isolated(card, **_isolated(found, {split: [line.digits[0] for line in lines[split]] for split in lines}))
+    return Isolated(card, *_isolated(found, {split: [line.digits[0] for line in lines[split]] for split in lines}))
 
 
 def _connected(card: Card) -> Connected:
     lines = {split: digits.lines(split, count, 2, 4) for split, count in CONNECTED.items()}
     found = _features(card, COARSE_STRING, lambda: {split: digits.samples(split, lines[split]) for split in lines})
-    return Connected(card, **_strings(found, {split: [line.digits for line in lines[split]] for split in lines}))
+    return Connected(card, *_strings(found, {split: [line.digits for line in lines[split]] for split in lines}))
 
 
 def _fsdd(card: Card, data: Path | None, parts: Mapping[str, tuple[Sequence[str], range]]) -> Isolated:
@@ -77,7 +189,7 @@ def _fsdd(card: Card, data: Path | None, parts: Mapping[str, tuple[Sequence[str]
     for split, (speakers, indexes) in parts.items():
         chosen = [n for n, one in enumerate(fsdd.RECORDINGS) if one.speaker in speakers and one.index in indexes]
         found[split], labels[split] = every.pick(chosen), [fsdd.RECORDINGS[n].digit for n in chosen]
-    return Isolated(card, **_isolated(found, labels))
+    return Isolated(card, *_isolated(found, labels))
 
 
 def _fsdd_connected(card: Card, data: Path | None) -> Connected:
@@ -90,7 +202,7 @@ def _fsdd_connected(card: Card, data: Path | None) -> Connected:
 
     found = _features(card, FINE_STRING, sounds)
     spoken = {split: [[fsdd.RECORDINGS[n].digit for n in line] for line in lines[split]] for split in lines}
-    return Connected(card, **_strings(found, spoken))
+    return Connected(card, *_strings(found, spoken))
 
 
 def _features(card: Card, mel: Mel, sounds: Callable[[], Mapping[str, Sounds]]) -> dict[str, Ragged]:
@@ -117,23 +229,29 @@ def _origin(card: Card) -> tuple[str, ...]:
     return code, *(str(library.__version__) for library in (np, scipy, torch, torchaudio))
 
 
-def _isolated(found: Mapping[str, Ragged], labels: Mapping[str, Sequence[int]]) -> dict[str, Sequences]:
-    """Splits with one label a recording."""
+def _isolated(
+    found: Mapping[str, Ragged], labels: Mapping[str, Sequence[int]]
+) -> tuple[Sequences, Sequences, Sequences]:
+    """train, valid and test with one label a recording."""
     moments = found["train"].moments()
-    splits = {}
-    for split, ragged in found.items():
-        x, lengths = ragged.padded(*moments)
-        splits[split] = Sequences(x, torch.tensor(labels[split]), lengths)
-    return splits
+
+    def split(name: str) -> Sequences:
+        x, lengths = found[name].padded(*moments)
+        return Sequences(x, torch.tensor(labels[name]), lengths)
+
+    return split("train"), split("valid"), split("test")
 
 
-def _strings(found: Mapping[str, Ragged], spoken: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Sequences]:
-    """Splits with a string of labels a recording; label 0 is CTC's blank, so that digit d is label d + 1."""
+def _strings(
+    found: Mapping[str, Ragged], spoken: Mapping[str, Sequence[Sequence[int]]]
+) -> tuple[Sequences, Sequences, Sequences]:
+    """The same with a string of labels a recording; label 0 is CTC's blank, so that digit d is label d + 1."""
     moments = found["train"].moments()
-    splits = {}
-    for split, ragged in found.items():
-        x, lengths = ragged.padded(*moments)
-        labels = [torch.tensor(line) + 1 for line in spoken[split]]
+
+    def split(name: str) -> Sequences:
+        x, lengths = found[name].padded(*moments)
+        labels = [torch.tensor(line) + 1 for line in spoken[name]]
         y = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True)
-        splits[split] = Sequences(x, y, lengths, torch.tensor([len(line) for line in labels]))
-    return splits
+        return Sequences(x, y, lengths, torch.tensor([len(line) for line in labels]))
+
+    return split("train"), split("valid"), split("test")

@@ -22,6 +22,7 @@ from report.__main__ import parser
 from report.board import Board, board
 from report.frame import frames
 from report.glossary import TABLES, Glossary
+from tasks.data import places
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ("lstm", "clip+dropout", "adam")
@@ -134,7 +135,9 @@ def test_commands_are_those_of_the_programs(name: str, task: str) -> None:
     asked, again, report = (vars(one) for one in found.values())
     assert asked["matrix"] == (name if name in MATRICES else f"{name}.toml")
     assert asked["no_timing"] is True
-    assert (str(asked["data"]), str(again["data"])) == (("DIR",) * 2 if task.startswith("series") else ("None",) * 2)
+    assert (str(asked["data"]), str(again["data"])) == (
+        ("DIR",) * 2 if task.startswith("series") else (str(places.data()),) * 2
+    )
     assert run.id in map(str, again.values())
     assert report["matrix"] == [name]
     words = shlex.split(install)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,9 @@ class Download:
     size: int  # bytes
     to: str  # below the data folder: the file, or the folder that an archive is unpacked into
     kind: Literal["file", "gz", "tar", "zip"] = "file"
-    strip: str = ""  # folder of an archive that is left out of its members' paths
-    unpacked: int = 0  # bytes that it may hold at most once unpacked
-    members: int = 0  # files that it may hold at most
+    strip: str = ""  # folder of an archive that is left out of its members' paths; members beside it stay out
+    unpacked: int = 0  # bytes that an archive or a gz may hold at most once unpacked
+    members: int = 1  # files that an archive may hold at most
     hosts: tuple[str, ...] = ()  # where a redirect may lead to, beside the url's own host
 
 
@@ -43,11 +44,11 @@ class Source:
     by_hand: str = ""  # what a person types or opens where there are no downloads; {data} is the data folder
 
     def command(self, data: Path | None) -> str:
-        """What gets the dataset."""
-        folder = data or "DIR"
-        return (
-            f"python -m tasks fetch {self.name} --data {folder}" if self.downloads else self.by_hand.format(data=folder)
-        )
+        """What gets the dataset, as it can be pasted into a shell."""
+        folder = shlex.quote(str(data)) if data is not None else "DIR"
+        if self.downloads:
+            return f"python -m tasks fetch {self.name} --data {folder}"
+        return self.by_hand.format(data=folder)
 
 
 class MissingData(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,9 @@ class Corpus:
 
     vocabulary: tuple[str, ...]
     start: int  # the symbol in front of each stream: the one that ends a sentence or a line
-    train: Symbols
-    valid: Symbols
-    test: Symbols
+    train: NDArray[Any]  # int64; smaller and unsigned where a text is so large that its symbols lie in a file
+    valid: NDArray[Any]
+    test: NDArray[Any]
     entropy: float | None = None  # nats per symbol of the process itself, where it is known
 
 
