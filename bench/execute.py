@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessPool
 
-from bench import isa, worker
+from bench import faults, isa, limits, worker
+from bench.estimates import run_of
+from bench.lanes import Lane, environment
 from bench.record import NaiveRecord, RunRecord, Status, unfinished
 from bench.spec import Budget, Isa, RunSpec
+from bench.waiting import Waiting
+
+LOOK = 0.2
+"""Seconds between two looks at limits, while no run ends."""
+FAULTS = ("failed", "out-of-memory", "device-lost", "timeout", "crashed")
+"""Endings after which a worker is replaced: what a run left behind must not reach the next one."""
 
 
 class Job(Protocol):
@@ -87,25 +95,73 @@ def in_processes(
     ended: Callable[[J, Status, str], R] = unfinished,  # type: ignore[assignment]
     level: Isa = "native",
     threads: int = worker.THREADS,
+    *,
+    weigh: Callable[[J], float] | None = None,
+    memory: int | None = None,
+    gpus: Sequence[str] | None = None,
+    gpu_share: int = 1,
 ) -> Generator[R, None, None]:
     """Records as their runs end, in any order; `started` hears of each run when it is handed to a worker, and `ended`
     makes the record of one that cannot speak for itself.
 
-    Only a few runs are handed out ahead, so memory stays flat however long the matrix. Closing the iterator (Ctrl-C)
-    stops the workers at once.
+    `weigh` says what a run takes: the longest are begun first (bench.waiting). `memory` is the most bytes of a run on
+    the CPU. Runs on CUDA have `gpu_share` workers for each of `gpus`, beside those of the CPU; None: any that there is.
+    A worker holds one run at a time, so whatever befalls it befalls that run alone. One whose worker was killed from
+    outside is made once more. Closing the iterator (Ctrl-C) ends the workers at once.
     """
-    queue = iter(specs)
-    running: dict[Future[R], J] = {}
-    with pool(workers, threads, level) as workshop:
+
+    @contextmanager
+    def surroundings(gpu: str | None) -> Iterator[None]:
+        """The environment that a worker is spawned in: its torch reads it once, when it starts."""
+        about = {**worker.environment(threads), **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})}
+        with isa.pinned(level), environment(about):
+            yield
+
+    def lane(device: str, gpu: str | None = None) -> Lane[J]:
+        return Lane(device, start, [threads], partial(surroundings, gpu), gpu)
+
+    every = list(specs)
+    kinds = {device: [job for job in every if _device(job) == device] for device in ("cpu", "cuda")}
+    waiting = {device: Waiting(jobs, _task, weigh) for device, jobs in kinds.items()}
+    del every, kinds
+    lanes = [lane("cpu") for _ in range(workers)]
+    lanes += [lane("cuda", gpu) for _ in range(gpu_share) for gpu in (gpus if gpus is not None else [None])]
+    tried, made = set[str](), list[R]()
+    try:
         while True:
-            while len(running) <= workers and (spec := next(queue, None)):
-                running[workshop.schedule(run, args=[spec, data], timeout=spec.budget.seconds)] = spec
-                started(spec)
-            if not running:
+            for one in lanes:
+                if one.future is None and not one.closed and waiting[one.device]:
+                    job = waiting[one.device].take(one.task)
+                    most = memory if one.device == "cpu" else None
+                    one.give(attempt, job, _task(job), job.budget.seconds, run, data, most)
+                    started(job)
+            yield from made  # while the workers are at the next ones
+            made.clear()
+            busy = {one.future: one for one in lanes if one.future is not None}
+            if not busy:
                 return
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield outcome(running.pop(future), future, ended)
+            for future in wait(busy, LOOK, FIRST_COMPLETED).done:
+                one = busy.pop(future)
+                job = _held(one)
+                record = faults.outcome(one, ended, memory, job.name not in tried)
+                status = getattr(record, "status", "ok")
+                if record is None or status in FAULTS:
+                    one.drop()  # whatever state it left, the next run begins in a fresh process
+                one.future = one.job = None
+                if record is None:
+                    tried.add(job.name)
+                    waiting[one.device].back(job)
+                    continue
+                made.append(record)
+                if status == "device-lost":
+                    made += _lose(one, lanes, waiting["cuda"], ended, getattr(record, "reason", None))
+            for one in busy.values():
+                one.look()
+    finally:
+        for one in lanes:
+            one.kill()
+        for one in lanes:
+            one.drop()
 
 
 def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterator[NaiveRecord]:
@@ -119,15 +175,36 @@ def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterato
                 yield record
 
 
-def outcome(spec: J, future: Future[R], ended: Callable[[J, Status, str], R]) -> R:
-    """The record of a future that is done, however it ended."""
-    try:
-        return future.result()
-    except TimeoutError:
-        return ended(spec, "timeout", f"longer than {spec.budget.seconds} s")
-    except ProcessExpired as error:
-        code = error.exitcode or 0
-        how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        return ended(spec, "crashed", how)
-    except Exception as error:  # the worker could not even start, or its answer could not be read
-        return ended(spec, "failed", f"{type(error).__name__}: {error}")
+def attempt(job: J, run: Callable[[J, Path | None], R], data: Path | None, memory: int | None) -> R:
+    """One run in its worker, with no more than so many bytes of memory."""
+    with limits.limited(memory):
+        return run(job, data)
+
+
+def _lose(
+    lost: Lane[J],
+    lanes: Iterable[Lane[J]],
+    waiting: Waiting[J],
+    ended: Callable[[J, Status, str], R],
+    reason: str | None,
+) -> Iterator[R]:
+    """Give nothing more to a GPU that is lost; where it was the last one, the records of the runs that waited for it.
+    They never run on the CPU instead."""
+    cuda = [lane for lane in lanes if lane.device == "cuda"]
+    for lane in cuda:
+        lane.closed |= lane.gpu == lost.gpu
+    if all(lane.closed for lane in cuda):
+        yield from (ended(job, "device-lost", f"not begun: {reason}") for job in waiting.rest())
+
+
+def _held(lane: Lane[J]) -> J:
+    assert lane.job is not None
+    return lane.job
+
+
+def _device(job: Any) -> str:
+    return "cuda" if run_of(job).device.startswith("cuda") else "cpu"
+
+
+def _task(job: Any) -> str:
+    return run_of(job).names.task

@@ -55,9 +55,17 @@ def about() -> dict[str, Any]:
     return facts() | {"label": label()}
 
 
-@cache
+PLUGGED: dict[str, str] = {}
+"""`plugin NAME` -> its version and the sha256 of its source (bench.plugins)."""
+
+
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that numbers depend on."""
+    """Versions of Python, of the libraries that numbers depend on, and of the plug-ins of this process."""
+    return _libraries() | PLUGGED
+
+
+@cache
+def _libraries() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in ("lstm-training-bench", "torch", "torchaudio", "numpy", "scipy"):
         try:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from bench import cli, timing
+from bench import checkpoint, cli, owned, plugins, timing
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
-from bench.machine import cores
+from bench.interrupts import Interrupts
 from bench.matrices import MATRICES
 from bench.plan import BadInput, Filters, Plan
-from bench.record import Busy, Store, unfinished
+from bench.record import FINISHED, Busy, Store, unfinished
 from bench.spec import Matrix, RunSpec, settings
 from tasks.cards import TASKS
+from tasks.own import OWNED
 
 if TYPE_CHECKING:
     from bench.forecast import Work
@@ -26,19 +26,25 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a matrix, time it, write its report. Returns the exit code that `--help` explains."""
+    typed = sys.argv[1:] if arguments is None else arguments
+    if typed and typed[0] == "merge":
+        from bench import merge
+
+        return merge.main(typed[1:])
     asked = options(arguments)
     try:
+        whole = owned.plugged(asked)
         matrix, filters = cli.chosen(asked)
-        if asked.list:
-            return listing(matrix, filters, asked.json)
-        todo = cli.planned(matrix, filters, asked.device)
+        todo = None if asked.list else cli.planned(matrix, filters, asked.device)
     except BadInput as error:
         return cli.refuse(error)
     except KeyboardInterrupt:  # the first build of the kernels takes a while
         return cli.INTERRUPTED
-    if asked.dry_run:
-        return dry_run(matrix, todo, asked)
-    return run(matrix, todo, asked)
+    if todo is None:
+        code = listing(matrix, filters, asked.json)
+    else:
+        code = dry_run(matrix, todo, asked) if asked.dry_run else run(matrix, todo, asked)
+    return code if whole else code or cli.FAILED
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,9 +52,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = cli.parser(
         "bench.matrix", "Run a matrix of training techniques, then write its report. The same command resumes."
     )
-    parser.add_argument(
-        "--workers", type=int, default=cores(), metavar="N", help="one-thread processes (default: cores)"
-    )
+    cli.placing(parser)
     parser.add_argument("--out", type=Path, default=Path("report/out"), metavar="DIR", help="where the report goes")
     parser.add_argument("--list", action="store_true", help="show what there is, and how many runs the filters keep")
     parser.add_argument(
@@ -76,6 +80,7 @@ def listing(matrix: Matrix, filters: Filters, as_json: bool) -> int:
             name: settings(value) for name, value in {**STABILISATIONS, **matrix.stabilisations}.items()
         },
         "optimizers": {name: settings(value) for name, value in {**OPTIMIZERS, **matrix.optimizers}.items()},
+        "plug-ins": plugins.summary(),
     }
     if as_json:
         found = {
@@ -85,12 +90,13 @@ def listing(matrix: Matrix, filters: Filters, as_json: bool) -> int:
         print(json.dumps({**tables, **found}))
         return cli.OK
     for title, table in tables.items():
-        print(f"{title}:")
+        print(f"{title}:" if table else f"{title}: none")
         for name, text in table.items():
             print(f"  {name:<28} {text}")
     print(f"\nmatrix {matrix.name}: {len(kept)} configurations x {len(seeds)} seeds = {len(kept) * len(seeds)} runs")
     print(f"tuned by {matrix.tune} trials each = {len(kept) * matrix.tune} trials first" if matrix.tune else UNTUNED)
     print("combine stabilisations with + (clip+dropout) in a matrix file of your own: docs/matrix-file.md")
+    print("tasks on data of your own: docs/own-data.md; techniques of your own: docs/plugins.md")
     return cli.OK
 
 
@@ -98,19 +104,19 @@ def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     """Counts, and a forecast from a few measured steps."""
     from bench.forecast import forecast
 
-    work = left(matrix, todo, cli.store(matrix, options.results), options)
+    work = left(matrix, todo, cli.store(matrix, options.results, options.executor), options)
     trials, rest = work.trials, work.scores
-    seconds = forecast(work, options.data, options.workers) if rest or trials else 0.0
+    seconds = forecast(work, options.data, cli.workers(options)) if rest or trials else 0.0
     counts = {"runs": len(todo.runs), "finished": len(todo.runs) - len(rest), "skipped": len(todo.skipped)}
     if options.json:
-        counts |= {"trials": len(trials), "workers": options.workers, "seconds": round(seconds)}
+        counts |= {"trials": len(trials), "workers": cli.workers(options), "seconds": round(seconds)}
         print(json.dumps({"matrix": matrix.name, **counts}))
         return cli.OK
     print(f"matrix {matrix.name}: {counts['runs']} runs, {counts['finished']} finished, {len(rest)} to run")
     print(f"{len(trials)} trials to make before them" if matrix.tune else UNTUNED)
     if todo.skipped:
         print(f"{counts['skipped']} more make no sense and are recorded as skipped")
-    print(f"about {cli.duration(seconds)} with {options.workers} workers, from short runs of a sample")
+    print(f"about {cli.duration(seconds)} with {cli.workers(options)} workers, from short runs of a sample")
     print(f"start it: {cli.again(options, 'bench.matrix', '--dry-run')}")
     return cli.OK
 
@@ -137,17 +143,19 @@ def left(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) 
 
 def run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     """Scores, naive rows, times, report. Whatever ends it, every finished run is kept."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with cli.store(matrix, options.results) as store:
+        with Interrupts() as interrupts, cli.store(matrix, options.results, options.executor) as store:
             for warning in store.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
             announce(matrix, todo, store, options)
-            failed = score(matrix, todo, store, options)
+            with checkpoint.used(store.path.parent / "unfinished" / store.path.stem):
+                failed = score(matrix, todo, store, options, interrupts)
             if not options.no_timing:
                 timing.fill(todo.runs, store, options.data, matrix.pairs, options.json)
         if not options.no_report:
             _report(matrix, options)
+    except BadInput as error:  # a cluster that cannot do these runs
+        return cli.refuse(error)
     except KeyboardInterrupt:
         resume = cli.again(options, "bench.matrix")
         print(f"\ninterrupted: every finished run is kept. Resume with: {resume}", file=sys.stderr)
@@ -174,13 +182,9 @@ def announce(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespa
         say(UNTUNED)
     if sum(spec.budget.steps for spec in work.all) >= LONG:
         say(f"short runs of a sample, to say how long this will take; they take {cli.duration(MOST)} or so at most")
-        seconds = forecast(work, options.data, options.workers)
+        seconds = forecast(work, options.data, cli.workers(options))
         told = f"{len(work.trials)} trials and {len(work.scores)} runs: about {cli.duration(seconds)}"
-        say(f"{told} with {options.workers} workers", seconds=round(seconds))
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+        say(f"{told} with {cli.workers(options)} workers", seconds=round(seconds))
 
 
 def unmade(runs: list[RunSpec], done: dict[str, str], retry: bool) -> list[RunSpec]:
@@ -192,25 +196,36 @@ def unmade(runs: list[RunSpec], done: dict[str, str], retry: bool) -> list[RunSp
     ]  # fmt: skip
 
 
-def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> bool:
+def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace, interrupts: Interrupts) -> bool:
     """Make the trials that are missing, and put the values they chose into the runs; whether any runs are left."""
-    from bench.execute import in_processes
+    from bench.estimates import weigher
+    from bench.executors import chosen
     from bench.progress import counted
     from bench.tune import lost, missing, trial_one, tuned
 
-    rest, absent = list(missing(todo.runs, store.rows(), matrix.tune)), set[str]()
+    rows, absent = store.rows(), set[str]()
+    weigh = weigher(todo.runs, rows)
+    rest = sorted(missing(todo.runs, rows, matrix.tune), key=weigh, reverse=True)
     if rest and not options.json:
         print(f"tuning: {len(rest)} trials to make, {matrix.tune} for each technique, judged on validation", flush=True)
     with counted(len(rest), not options.json) as show:
-        made = in_processes(
-            trial_one, rest, options.data, options.workers, lambda trial: show(trial.name), lost, matrix.isa
+        make = chosen(options, rest, rows, weigh)
+        made = make(
+            trial_one,
+            rest,
+            options.data,
+            started=lambda trial: show(trial.name),
+            ended=lost,
+            level=matrix.isa,
         )
         try:
             for count, record in enumerate(made, 1):
-                if record.status == "skipped":  # no record: its reason may be gone the next time, and the run's says it
-                    absent.add(record.configuration)
-                else:
-                    store.append(record)
+                with interrupts.keeping():
+                    if record.status in FINISHED:
+                        store.append(record)
+                    elif record.status == "skipped":  # no record: its reason may be gone the next time
+                        absent.add(record.configuration)
+                        checkpoint.forget(record.id)
                 if options.json:
                     print(json.dumps({"event": "trial", "name": record.name, "status": record.status, "done": count}))
                 elif not sys.stdout.isatty() and count % -(-len(rest) // 20) == 0:
@@ -222,38 +237,53 @@ def tune(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) 
     return bool(todo.runs) or bool(todo.skipped)
 
 
-def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace) -> bool:
+def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace, interrupts: Interrupts) -> bool:
     """Make the runs that have no result yet; whether any of them failed unexpectedly."""
-    from bench.execute import in_processes, naive_rows, run_one
-    from bench.progress import reporter
+    from bench.estimates import weigher
+    from bench.execute import naive_rows, run_one
+    from bench.executors import chosen
+    from bench.progress import Finish, reporter
 
-    if matrix.tune and not tune(matrix, todo, store, options):
+    asked = len(todo.runs)
+    if matrix.tune and not tune(matrix, todo, store, options, interrupts):
         return True
-    rest = unmade(todo.runs, store.done(), options.retry)
     rows = store.rows()
+    weigh = weigher(todo.runs, rows)
+    rest = sorted(unmade(todo.runs, store.done(), options.retry), key=weigh, reverse=True)
+    checkpoint.sweep({row["id"] for row in rows if row.get("status") in FINISHED})
     known = {row["id"]: row["reason"] for row in rows if row["kind"] == "run" and row["status"] == "skipped"}
     for spec, reason in todo.skipped:
         if known.get(spec.id) != reason:
             store.append(unfinished(spec, "skipped", reason))
-    failed = False
-    with reporter(len(rest), options.json) as show:
+    failed, made = len(todo.runs) < asked, 0  # trials that lost their device leave a technique without values
+    came: set[str] = set()
+    finish = Finish({spec.name: weigh(spec) for spec in rest}, cli.workers(options))
+    with reporter(len(rest), options.json, finish) as show:
         if len(rest) < len(todo.runs):
             show.say(f"resuming {matrix.name}: {len(todo.runs) - len(rest)} of {len(todo.runs)} runs are finished")
-        runs = in_processes(
-            run_one, rest, options.data, options.workers, lambda spec: show.begin(spec.name), level=matrix.isa
-        )
+        make = chosen(options, rest, rows, weigh)
+        runs = make(run_one, rest, options.data, started=lambda spec: show.begin(spec.name), level=matrix.isa)
         try:
             for record in runs:
                 record = replace(record, tuning=todo.tuning.get(record.id, {}))
-                if record.status != "skipped" or known.get(record.id) != record.reason:
-                    store.append(record)
-                failed |= record.status in ("failed", "crashed")
+                with interrupts.keeping():
+                    if record.status != "skipped" or known.get(record.id) != record.reason:
+                        store.append(record)
+                        checkpoint.forget(record.id)
+                    made += 1
+                failed |= record.status in ("failed", "crashed", "device-lost")
+                if record.status != "skipped":
+                    came.add(record.names["task"])
                 show.end(record)
+        except KeyboardInterrupt:
+            show.say(f"stopped: {made} of {len(rest)} runs are made and kept; those under way are dropped")
+            raise
         finally:
             runs.close()  # on Ctrl-C the workers end at once
+    failed |= bool({spec.names.task for spec in rest} & set(OWNED) - came)  # own data that could not be read
     compared = {(row["task"]["name"], row["task"]["version"]) for row in rows if row["kind"] == "naive"}
     bare = {spec.names.task for spec in todo.runs if (spec.names.task, spec.task_version) not in compared}
-    for naive in naive_rows(bare, options.data, options.workers):
+    for naive in naive_rows(bare, options.data, cli.workers(options)):
         store.append(naive)
     return failed
 

@@ -9,11 +9,13 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from bench.budgets import starting
 from bench.matrices import MATRICES
 from bench.names import unknown
 from bench.plan import BadInput
 from bench.spec import Architecture, Block, Budget, Matrix, Optimizer, Stabilisation
 from tasks.cards import TASKS
+from tasks.own import Mistakes, is_own, register
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """Names become folder names and parts of a run's name."""
@@ -33,7 +35,7 @@ def read(path: Path) -> Matrix:
         raise BadInput([f"matrix {str(path)!r} is neither a preset ({', '.join(MATRICES)}) nor a file"]) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput([f"{path.name}: {error}"]) from None
-    reader = _Reader(path.name)
+    reader = _Reader(path.name, path.parent)
     matrix = reader.matrix(table, path.stem)
     if reader.mistakes or matrix is None:
         raise BadInput(reader.mistakes)
@@ -43,8 +45,9 @@ def read(path: Path) -> Matrix:
 class _Reader:
     """Collects mistakes on the way."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, folder: Path) -> None:
+        self.source, self.folder = source, folder
+        self.owned: dict[str, str] = {}
         self.mistakes: list[str] = []
 
     def wrong(self, text: str) -> None:
@@ -97,6 +100,7 @@ class _Reader:
         isa = table.get("isa", "native")
         if not isinstance(isa, str):
             self.wrong(f"isa must be the name of an instruction set, got {isa!r}")
+        self.owned = self.own(blocks)
         made = [self.block(block, f"block {number}") for number, block in enumerate(blocks, 1)]
         own = {kind: self.values(table, kind, cls) for kind, cls in _KINDS.items()}
         budgets = self.budgets(table.get("budget", {}), base if base in MATRICES else "standard", made)
@@ -107,6 +111,17 @@ class _Reader:
             own["architecture"], own["stabilisation"], own["optimizer"],
         )  # fmt: skip
 
+    def own(self, blocks: list[Any]) -> dict[str, str]:
+        """The names of the tasks made of own data that blocks ask for, by how they ask."""
+        lists = [block.get("tasks") for block in blocks if isinstance(block, dict)]
+        asked = [task for tasks in lists if isinstance(tasks, list) for task in tasks if isinstance(task, str)]
+        texts = [task for task in dict.fromkeys(asked) if is_own(task)]
+        try:
+            return register(texts, self.folder)
+        except Mistakes as error:
+            self.mistakes += [f"{self.source}: {mistake}" for mistake in error.mistakes]
+            return {}
+
     def block(self, value: Any, where: str) -> Block:
         table = self.table(value, where)
         self.keys(table, BLOCK_KEYS, where)
@@ -114,6 +129,7 @@ class _Reader:
         if not isinstance(star, bool):
             self.wrong(f"{where}: star must be true or false, got {star!r}")
         axes = {key: self.names(table.get(key), f"{where}: {key}") for key in BLOCK_KEYS[:-1]}
+        axes["tasks"] = tuple(self.owned.get(task, task) for task in axes["tasks"])
         return Block(**axes, star=bool(star))
 
     def values(self, table: Mapping[str, Any], kind: str, cls: type) -> dict[str, Any]:
@@ -144,7 +160,7 @@ class _Reader:
         self.keys(everywhere, allowed, "[budget]")
         found = {}
         for task in dict.fromkeys(task for block in blocks for task in block.tasks if task in TASKS):
-            start = budget(MATRICES[base], task) or budget(MATRICES["standard"], task)
+            start = budget(MATRICES[base], task) or budget(MATRICES["standard"], task) or starting(task)
             own = given.get(task, {})
             self.keys(own, allowed, f"budget of {task!r}")
             settings = {f: getattr(start, f) for f in allowed} | everywhere | own

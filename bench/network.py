@@ -15,8 +15,10 @@ from bench.core import NoBackend, choose, eager, scan
 from bench.dropout import Dropout
 from bench.initial import initialise
 from bench.reference import MODELS
+from bench.rng import derived
 from bench.sequences import mask
 from bench.spec import Architecture, Backend, Stabilisation
+from bench.technique import made, settle
 from tasks.base import Batch, Task
 
 
@@ -93,6 +95,8 @@ class Network(nn.Module):
         super().__init__()
         self.shape, self.width, self.residual = shape, width, architecture.residual
         model, kind = MODELS.get(architecture.cell), CELLS.get(architecture.cell)
+        if model is None and kind is None:
+            raise KeyError(f"no cell is called {architecture.cell!r} here; is its plug-in loaded?")
         state = width if kind is None else kind.out(width)
         # from_pretrained: the weights are drawn in initialise, once
         self.embed = (
@@ -122,6 +126,9 @@ class Network(nn.Module):
             self.head.weight = self.embed.weight
         if not self.head.weight.is_meta:  # only counted; and normal_ on meta loads torch's compiler
             initialise(self, width, stabilisation, shape.time, seed)
+        self.own = made(stabilisation.own)
+        if stabilisation.own is not None:
+            settle(self.own, self, derived(seed, "own"))
 
     @property
     def cells(self) -> list[Cell]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench import native
-from bench.spec import Optimizer, Rule
+from bench.spec import Optimizer
 
 Build = Callable[[list[nn.Parameter], Optimizer], torch.optim.Optimizer]
 Group = dict[str, Any]
@@ -106,7 +106,8 @@ def bare(kind: type[torch.optim.Optimizer]) -> type[Any]:
 
     That is torch._dynamo: 1.2 s and 158 MiB of every worker, for nothing that runs here.
     """
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in ("add_param_group", "zero_grad", "step")}
+    names = ("add_param_group", "zero_grad", "step", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
     return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
 
 
@@ -125,6 +126,14 @@ class Both(torch.optim.Optimizer):
     def zero_grad(self, set_to_none: bool = True) -> None:
         for part in self.parts:
             part.zero_grad(set_to_none)
+
+    def state_dict(self) -> Group:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state: Group) -> None:
+        for part, values in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(values)  # and its groups are other dictionaries now
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
 
 
 def muon(weights: list[nn.Parameter], o: Optimizer, hidden: Collection[nn.Parameter]) -> Both:
@@ -181,7 +190,7 @@ def _soap(p: list[nn.Parameter], o: Optimizer) -> torch.optim.Optimizer:
 # One pass over memory for every textbook rule, so that times compare algorithms: torch's own kernel (fused) where it
 # has one on both CPU and CUDA, ours for RMSprop and NAdam on CPU. The others take what torch or their package has,
 # several passes (foreach, or a loop over weights): their times compare implementations too.
-RULES: dict[Rule, Build] = {
+RULES: dict[str, Build] = {
     "sgd": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, fused=True),
     "nesterov": lambda p, o: bare(torch.optim.SGD)(p, o.lr, momentum=o.momentum, nesterov=True, fused=True),
     "adagrad": lambda p, o: bare(torch.optim.Adagrad)(p, o.lr, fused=True),

@@ -22,7 +22,7 @@ def loss(model: Network, task: Task, recipe: Stabilisation, out: Tensor, batch: 
             found = found + recipe.activation_penalty * large(dropped, valid)
         if recipe.temporal_penalty:
             found = found + recipe.temporal_penalty * restless(raw, valid)
-    return found
+    return model.own.loss(found, model, out, batch)
 
 
 def evenly(out: Tensor, y: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from bench import machine
+from bench import disk, machine
 from bench.spec import RunSpec
 
 SCHEMA = 1
@@ -25,9 +27,25 @@ SCHEMA = 1
 MAX_LINE = 16 * 2**20
 """Longer lines are damage, not records, and are never parsed."""
 
-Status = Literal["ok", "diverged", "timeout", "crashed", "out-of-memory", "skipped", "failed"]
+Status = Literal["ok", "diverged", "timeout", "crashed", "out-of-memory", "device-lost", "skipped", "failed"]
 FINISHED: frozenset[str] = frozenset({"ok", "diverged", "timeout", "crashed", "out-of-memory", "failed"})
-"""A failure is a result. Only `skipped` is looked at again by the next command: its reason may be gone."""
+"""A failure is a result. Only `skipped` and `device-lost` are looked at again by the next command: their reason may be
+gone."""
+
+
+FOLDERS = re.compile(r"(?:(?<![\w:/.\\])|(?<=file://))(?:[A-Za-z]:)?[\\/](?:[^\s'\":;,()<>\\/]+[\\/])+")
+"""The folders of an absolute path, which ends where a name with a space would; an address of the net is none."""
+
+
+def impersonal(reason: str | None) -> str | None:
+    """A reason without what it may say of a person's machine: folders of paths, and the name of the host."""
+    if reason is None:
+        return None
+    for folder in {str(Path.home()), str(Path.cwd())} - {Path.home().anchor}:
+        reason = reason.replace(folder + os.sep, "")
+    host = platform.node()
+    reason = re.sub(rf"\b{re.escape(host)}\b", "(host)", reason) if len(host) > 3 else reason
+    return FOLDERS.sub("", reason)
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,9 @@ class RunRecord:
     versions: dict[str, str] = field(default_factory=dict)
     code: str | None = None  # sha256 of the sources of bench and tasks
     kind: str = "run"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", impersonal(self.reason))
 
 
 @dataclass(frozen=True)
@@ -100,6 +121,9 @@ class TrialRecord:
     versions: dict[str, str] = field(default_factory=dict)
     code: str | None = None
     kind: str = "trial"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", impersonal(self.reason))
 
 
 @dataclass(frozen=True)
@@ -193,6 +217,8 @@ def decode(line: str) -> dict[str, Any]:
     if body.get("schema") != SCHEMA:
         raise ValueError(f"schema {body.get('schema')!r}, this version reads {SCHEMA}")
     stated = body.pop("sum", None)
+    if not all(isinstance(body.get(name), str) for name in ("kind", "id")):
+        raise ValueError("a record has a kind and an id")
     if not _as_written(line, stated) and stated != _checksum(body):
         raise ValueError("checksum differs")
     return body
@@ -229,6 +255,7 @@ class Store:
         self.path = path
         self.warnings: list[str] = []
         self._lock = FileLock(path.with_suffix(".lock"))
+        self._torn = False  # the last append failed: half a line may stand at the end
 
     def __enter__(self) -> Store:
         """Take the lock and mend the file. Raises Busy, or OSError where the folder cannot be written."""
@@ -237,66 +264,68 @@ class Store:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise Busy(f"another run is writing to {self.path}; wait for it, or choose another --results") from None
-        with self.path.open("ab"):  # writable, or an OSError before anything runs
-            pass
-        self._mend()
+        try:
+            disk.append(self.path, b"")  # writable, or an OSError before anything runs
+            disk.settle(self.path.parent)
+            self._mend()
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
     def lines(self) -> Iterator[tuple[int, str, dict[str, Any] | ValueError]]:
-        """Number, text, and the record or what is wrong with it, of every line."""
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    # a line without its newline was cut: whatever it says, the next append would run into it
-                    if not line.endswith("\n"):
-                        raise ValueError("cut short")
-                    yield number, line, decode(line)
-                except (ValueError, RecursionError) as error:
-                    yield number, line, ValueError(str(error))
+        """Number, text, and the record or what is wrong with it, of every line; of an enormous one the beginning."""
+        for number, line in enumerate(_raw(self.path), 1):
+            text = line.decode(errors="replace").replace("\r\n", "\n")
+            if not text.strip():
+                continue
+            try:
+                if len(line) > MAX_LINE:
+                    raise ValueError(f"line of more than {MAX_LINE} bytes")
+                # a line without its newline was cut: whatever it says, the next append would run into it
+                if not text.endswith("\n"):
+                    raise ValueError("cut short")
+                yield number, text, decode(text)
+            except (ValueError, RecursionError) as error:
+                yield number, text, ValueError(str(error))
 
     def _mend(self) -> None:
         """Move unreadable lines out of the file, so that nothing is appended to half a line."""
-        kept, damaged = [], []
-        for number, line, found in self.lines():
-            if isinstance(found, ValueError):
-                damaged.append(line if line.endswith("\n") else line + "\n")
-                self.warnings.append(
-                    f"{self.path.name} line {number}: {found}; "
-                    f"set aside in {self.path.name}.damaged, its run is done again"
-                )
-            else:
-                kept.append(line)
+        damaged = {number: found for number, _, found in self.lines() if isinstance(found, ValueError)}
         if not damaged:
             return
-        with self.path.with_suffix(".jsonl.damaged").open("a", encoding="utf-8") as aside:
-            aside.writelines(damaged)
-        fresh = self.path.with_suffix(".tmp")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.writelines(kept)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self.path)
+
+        def kept(wanted: bool) -> Iterator[bytes]:
+            return (line for number, line in enumerate(_raw(self.path), 1) if (number not in damaged) == wanted)
+
+        aside = self.path.with_suffix(".jsonl.damaged")
+        # first there, then no longer here: a kill between the two leaves a line twice, never nowhere
+        disk.append(aside, b"".join(line.removesuffix(b"\n") + b"\n" for line in kept(False)))
+        disk.place(self.path, kept(True))
+        for number, found in damaged.items():
+            self.warnings.append(
+                f"{self.path.name} line {number}: {found}; set aside in {aside.name}, its run is done again"
+            )
 
     def append(self, record: Record) -> None:
         """Write one line and see it on the disk. Only inside `with`."""
         self.extend([encode(record)])
 
     def extend(self, lines: Iterable[str]) -> None:
-        """Write lines that are records already, all in one, and see them on the disk. Only inside `with`."""
+        """Write lines that are records already, all in one, and see them on the disk. Only inside `with`.
+
+        Raises OSError that names the file; none of them is there then, and the next call mends what it may find.
+        """
         if not self._lock.is_locked:
             raise RuntimeError("Store.extend outside `with store:`")
-        data = "".join(f"{line}\n" for line in lines).encode()
-        with self.path.open("ab", buffering=0) as file:
-            while data:  # a full disk may take a part first
-                data = data[file.write(data) :]
-            os.fsync(file.fileno())
+        if self._torn:
+            self._mend()
+        self._torn = True
+        disk.append(self.path, "".join(f"{line}\n" for line in lines).encode())
+        self._torn = False
 
     def rows(self) -> list[dict[str, Any]]:
         """The readable records; of several with one kind and id, the newest."""
@@ -309,6 +338,19 @@ class Store:
     def done(self) -> dict[str, str]:
         """id -> status of every finished run."""
         return {row["id"]: row["status"] for row in self.rows() if row["kind"] == "run" and row["status"] in FINISHED}
+
+
+def _raw(path: Path) -> Iterator[bytes]:
+    """The lines of a file with their ends, none where there is no file; of a line longer than MAX_LINE only so much,
+    since a file that is one line must not fill the memory."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE + 1):
+            rest = line
+            while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
+                rest = file.readline(MAX_LINE + 1)
+            yield line
 
 
 def stores(results: Path, matrix: str | None = None) -> list[Store]:

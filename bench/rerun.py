@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from bench import PROTOCOL, cli, isa, worker
+from bench import PROTOCOL, cli, isa, owned, worker
 from bench.compared import Verdict, number, verdict
 from bench.finding import Found, find, plain, recorded
 from bench.names import unknown
 from bench.plan import DEVICES, BadInput
+from bench.plugins import LOADED
 from bench.record import RunRecord, Store
 from bench.spec import Isa, RunSpec
 from tasks.cards import TASKS
+from tasks.own import is_own
 
 LIMIT = 86_400
 """Seconds after which a second run is given up. The budget's own are not in a record: they decide no outcome."""
@@ -38,14 +40,14 @@ def spec_of(found: Found, level: Isa | None) -> RunSpec:
         raise BadInput([f"{found} was made under protocol {stated}; this code follows {PROTOCOL}: other numbers"])
     task = plain(values.get("task"))
     if task not in TASKS:
-        raise BadInput([unknown("task", task, TASKS)])
+        raise BadInput([_absent(task, row) or unknown("task", task, TASKS)])
     if values.get("task_version") != TASKS[task].version:
         stated = plain(values.get("task_version"))
         raise BadInput([f"{found} is of version {stated} of {task}; this code has {TASKS[task].version}: other data"])
     try:
         spec = RunSpec.of(values, row["names"], LIMIT)
     except ValueError as error:
-        raise BadInput([f"{found}: {plain(error)}"]) from None
+        raise BadInput([_absent("", row) or f"{found}: {plain(error)}"]) from None
     if spec.id != row["id"]:
         raise BadInput([f"{found}: its values have the id {spec.id}"])
     if spec.device not in DEVICES:
@@ -58,6 +60,18 @@ def spec_of(found: Found, level: Isa | None) -> RunSpec:
     if (why := isa.lacking(spec.isa)) is not None:
         raise BadInput([why])
     return spec
+
+
+def _absent(task: str, row: Mapping[str, Any]) -> str | None:
+    """What a record needs that is its maker's own: data or plug-ins. None where all of it is here."""
+    family, _, name = task.partition("/own/")
+    if name:
+        return f"{task} is data of the reader's own: give the same with --task '{family}:...' (docs/own-data.md)"
+    versions = row.get("versions")
+    known = versions if isinstance(versions, dict) else {}
+    made = [plain(key).partition(" ")[2] for key in known if key.startswith("plugin ")]
+    lacking = [f"--plugin {module}" for module in made if module not in LOADED.modules]
+    return f"made with plug-ins that are not loaded here: {' '.join(lacking)}" if lacking else None
 
 
 def siblings(found: Found) -> list[float]:
@@ -114,7 +128,11 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="exit code: 0 identical or within tolerance, 1 different, 2 bad input, 130 interrupted",
     )
     parser.add_argument("record", metavar="RECORD", help="a run's id, its name (or MATRIX:NAME), or FILE.jsonl:LINE")
+    parser.add_argument(
+        "--task", action="append", default=[], metavar="DATA", help="data of your own that the record is of; repeatable"
+    )
     cli.places(parser)
+    owned.options(parser)
     parser.add_argument("--isa", metavar="NAME", help=f"{cli.ISA_HELP}; else the record's own")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser.parse_args(arguments)
@@ -126,6 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.isa not in (None, *get_args(Isa)):
             raise BadInput([unknown("instruction set", asked.isa, get_args(Isa))])
+        owned.plugged(asked)
+        if strange := [name for name in asked.task if not is_own(name)]:
+            raise BadInput(
+                [f"--task takes data of your own (family:key=value,...) here, got {name!r}" for name in strange]
+            )
+        owned.own(asked.task)
         found = find(asked.record, asked.results)
         spec = spec_of(found, asked.isa)
         if not asked.json:

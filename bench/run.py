@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import tasks
-from bench import averages, certificate, guards, isa, machine, probes, schedules, worker
+from bench import averages, certificate, faults, guards, isa, machine, probes, schedules, worker
+from bench.checkpoint import Keeper
 from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
 from bench.optimizers import NoPackage, build
@@ -60,11 +63,8 @@ def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
         return _run(spec, data)
     except (MissingData, DamagedData, NoBackend, NoPackage, isa.NotPinned) as error:
         return unfinished(spec, "skipped", str(error))
-    except (RuntimeError, MemoryError) as error:
-        memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-        return unfinished(spec, "out-of-memory" if memory else "failed", _story(error))
     except Exception as error:
-        return unfinished(spec, "failed", _story(error))
+        return unfinished(spec, faults.status(error, spec.device), _story(error))
 
 
 def trial_one(trial: Trial, data: Path | None = None) -> TrialRecord:
@@ -76,11 +76,11 @@ def trial_one(trial: Trial, data: Path | None = None) -> TrialRecord:
         task, print_ = loaded(spec.names.task, data)
         model = network(spec, task)
         guards.check(model, task, spec)
-        result = _fit(model, task, spec, blind=True)
+        result = _fit(model, task, spec, print_, blind=True)
     except (MissingData, DamagedData, NoBackend, NoPackage, isa.NotPinned) as error:
         return replace(record, status="skipped", reason=str(error))
     except Exception as error:
-        return replace(record, status="failed", reason=_story(error))
+        return replace(record, status=faults.status(error, spec.device), reason=_story(error))
     record = replace(
         record,
         curve=[_finite_point(point) for point in result.curve],
@@ -101,14 +101,32 @@ def _scored(result: Fit) -> dict[str, Any]:
     return next(point for point in result.curve if point["step"] == step)
 
 
-def _fit(model: Network, task: Task, spec: RunSpec, blind: bool = False) -> Fit:
+def _fit(model: Network, task: Task, spec: RunSpec, print_: str, blind: bool = False) -> Fit:
     """Train as the spec says, with the seed's own streams."""
+    keeper = Keeper.of(spec.id, {"task": print_, **_here(spec)})
     torch.manual_seed(derived(spec.seed, "dropout"))  # masks, noise and augmentation draw from it, nothing else
     optimizer = build(spec.optimizer, model.parameters(), model.hidden)
     schedule = schedules.build(spec.optimizer, optimizer, spec.budget.steps)
     average = averages.build(spec.stabilisation, spec.optimizer, spec.budget.steps)
     order = stream(spec.seed, "order")
-    return fit(model, task, spec.stabilisation, optimizer, spec.budget, order, schedule, average, blind)
+    return fit(model, task, spec.stabilisation, optimizer, spec.budget, order, schedule, average, blind, keeper)
+
+
+def _here(spec: RunSpec) -> dict[str, Any]:
+    """What the bits of a run depend on beside its values and data: a run that was kept goes on only under the same."""
+    return {
+        "code": machine.code(),
+        "versions": machine.versions() | {name: _version(name) for name in ("pytorch_optimizer", "schedulefree")},
+        "machine": machine.about() | worker.settings() | _cuda(spec.device),
+    }
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _story(error: BaseException) -> str:
@@ -124,7 +142,7 @@ def _run(spec: RunSpec, data: Path | None) -> RunRecord:
     model = network(spec, task)
     held, start = guards.check(model, task, spec), certificate.built(model)
     gradient = {"start": probes.vanishing(model, task)}
-    result = _fit(model, task, spec)
+    result = _fit(model, task, spec, print_)
     record = replace(
         unfinished(spec, "ok"),
         curve=[_finite_point(point) for point in result.curve],
@@ -191,10 +209,16 @@ def weights_sha256(model: torch.nn.Module) -> str:
 
 
 def naive(name: str, data: Path | None = None) -> NaiveRecord | None:
-    """The naive rows of a task; None where its data are not there."""
+    """The naive rows of a task; None where its data are not there, or a plug-in's task cannot say them."""
     try:
         task, print_ = loaded(name, data)
+        scores = task.naive()
     except (MissingData, DamagedData):
         return None
+    except Exception as error:
+        if name not in tasks.PLUGGED:
+            raise
+        print(f"warning: no naive rows of {name}: {_story(error)}", file=sys.stderr)
+        return None
     about = describe(task, print_)
-    return NaiveRecord(digest(about), about, task.naive(), machine.versions(), machine.code())
+    return NaiveRecord(digest(about), about, scores, machine.versions(), machine.code())

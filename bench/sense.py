@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
-from bench.spec import Architecture, CellName, Reference, Stabilisation, changed
+from bench.spec import Architecture, Reference, Stabilisation, changed
 from tasks.cards import Card
 
-FORGETFUL = ("lstm", "peephole", "cifg", "projection", "slstm", "gru", "mingru", "minlstm")
-"""Cells with a gate that decides what is forgotten."""
+FORGETFUL = ["lstm", "peephole", "cifg", "projection", "slstm", "gru", "mingru", "minlstm"]
+"""Cells with a gate that decides what is forgotten, those of plug-ins after ours."""
 
 MEMORYLESS = ("mingru", "minlstm")
 """Cells whose gates read the input alone."""
@@ -42,7 +42,7 @@ def nonsense(architecture: Architecture, recipe: Stabilisation, card: Card) -> s
     return _misfit(architecture.cell, recipe)
 
 
-def _misfit(cell: CellName, recipe: Stabilisation) -> str | None:
+def _misfit(cell: str, recipe: Stabilisation) -> str | None:
     """Why this cell has nothing that a field of the recipe could change."""
     if cell in get_args(Reference) and any(name in RECURRENT for name in changed(recipe)):
         return f"the reference model {cell} has no recurrence"

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from bench import PROTOCOL
@@ -36,9 +37,17 @@ DECOUPLED: tuple[Rule, ...] = ("adamw", "adafactor", "muon", "lion", "schedule-f
 """The rules that read `decay`."""
 
 
+PLUGGED: dict[str, set[str]] = {"cell": set(), "rule": set(), "own": set()}
+"""Field -> the values that plug-ins add to it (bench.plugins)."""
+
+
 def _choice(name: str, value: object, kind: Any) -> list[str]:
-    known = get_args(kind)
-    return [] if value in known else [f"{name} must be one of {', '.join(known)}, got {value!r}"]
+    known = [*get_args(kind), *sorted(PLUGGED.get(name, ()))]
+    if value in known:
+        return []
+    close = get_close_matches(str(value).lower(), known, n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return [f"{name} must be one of {', '.join(known) or 'those of a plug-in'}, got {value!r}{hint}"]
 
 
 def _between(name: str, value: object, low: float, high: float, open_low: bool = False) -> list[str]:
@@ -65,7 +74,7 @@ def _flag(name: str, value: object) -> list[str]:
 class Architecture:
     """The shape of a network, but for its width: the task's parameter budget sets that (network.solve_width)."""
 
-    cell: CellName = "lstm"  # bench.cells; the reference models, which have no recurrence, bench.reference
+    cell: CellName | str = "lstm"  # bench.cells; the reference models, which have no recurrence, bench.reference
     depth: int = 1  # bench.network
     bidirectional: bool = False  # bench.network
     attention: bool = False  # bench.attention
@@ -126,6 +135,7 @@ class Stabilisation:
     ema: float | None = None  # bench.averages: decay of the average of weights that is scored
     swa: float | None = None  # bench.averages: the share of the updates after which weights are averaged
     patience: int | None = None  # bench.train: evaluations without a better validation loss
+    own: str | None = None  # bench.technique: a technique of a plug-in
 
     def problems(self) -> list[str]:
         found = [
@@ -181,6 +191,8 @@ class Stabilisation:
             found.append("ema and swa both say which average of weights is scored: choose one")
         if self.patience is not None:
             found += _whole("patience", self.patience, 1, 10_000)
+        if self.own is not None:
+            found += _choice("own", self.own, None)
         return found
 
     @property
@@ -203,7 +215,7 @@ class Stabilisation:
 class Optimizer:
     """An update rule and its settings; what a rule does not use is left at its default."""
 
-    rule: Rule  # bench.optimizers
+    rule: Rule | str  # bench.optimizers
     lr: float  # bench.optimizers
     momentum: float = 0.0  # bench.optimizers: sgd and nesterov
     decay: float = 0.0  # bench.optimizers: decoupled, of the rules that have it

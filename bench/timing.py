@@ -151,7 +151,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Time the configurations of a matrix on this machine, or the core, and keep the times in the results."""
-    from bench import cli, core_timing
+    from bench import cli, core_timing, owned
     from bench.tune import tuned
 
     asked = options(arguments)
@@ -160,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.core:
         return core_timing.main(asked)
     try:
+        whole = owned.plugged(asked)
         matrix, filters = cli.chosen(asked)
         if asked.rounds is not None and not 1 <= asked.rounds <= 100_000:
             raise cli.BadInput([f"--rounds must be in [1, 100000], got {asked.rounds}"])
@@ -175,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, Busy) as error:
         print(f"error: cannot write to {asked.results}: {error}", file=sys.stderr)
         return cli.STORAGE
-    return cli.OK
+    return cli.OK if whole else cli.FAILED
 
 
 def _misplaced(asked: argparse.Namespace) -> str | None:

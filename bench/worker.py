@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,11 +45,27 @@ def keep_heap() -> bool:
     )
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that happens (Linux)."""
+def die_with_parent() -> None:
+    """See to it that this process ends when its parent does, however that happens and whatever this one is at.
+
+    On Linux the kernel sends SIGKILL, which waits for no handler, when the thread that spawned this process ends
+    (prctl(2)); bench.lanes spawns from the thread that runs the matrix. Elsewhere a thread waits for the parent's end.
+    """
+    parent = multiprocessing.parent_process()
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if parent is not None and os.getppid() != parent.pid:  # it ended before the kernel was asked
+            os._exit(1)
+    elif parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def obey() -> None:
+    """Signals of a worker: Ctrl-C is the parent's to handle, being told to end works at once, and none is orphaned."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler would wait for the end of a call into C
+    die_with_parent()
 
 
 def prepare(threads: int = THREADS) -> dict[str, Any]:
@@ -69,10 +87,12 @@ def prepare(threads: int = THREADS) -> dict[str, Any]:
 
 
 def start(threads: int = THREADS) -> None:
-    """First thing in a worker process. Ctrl-C is the parent's to handle; a worker ends when told."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent()
+    """First thing in a worker process."""
+    obey()
+    from bench import plugins
+
     os.environ.update(environment(threads))
+    plugins.inherit()
     prepare(threads)
 
 

@@ -48,6 +48,9 @@ CURVES = ("id", "step", "split", "value", "loss")
 NAIVE = ("task", "version", "fingerprint", "name", "score")
 TIMES = ("configuration", "device", "machine", "ms", "ratio", "ratio_low", "ratio_high", "noisy")
 
+PENDING = ("skipped", "device-lost")
+"""Statuses of runs that the next command makes anew: a finished run of the same id stands in their place."""
+
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi marks, half characters, foreign line ends
 
 
@@ -177,13 +180,14 @@ def frames(matrix: str, rows: Iterable[Row]) -> Frames:
 
 
 def _apart(rows: list[Row]) -> list[Row]:
-    """One row a run and origin, each with an id of its own; a run that was skipped counts where none finished it."""
-    finished = {row["id"] for row in rows if row.get("status") != "skipped"}
+    """One row a run and origin, each with an id of its own; a run that is to be made anew counts where none finished
+    it."""
+    finished = {row["id"] for row in rows if row.get("status") not in PENDING}
     found: dict[tuple[str, str], Row] = {}
     for row in rows:
-        skipped = row.get("status") == "skipped"
-        if not (skipped and row["id"] in finished):
-            found.setdefault((row["id"], "" if skipped else _origin(row)), row)
+        pending = row.get("status") in PENDING
+        if not (pending and row["id"] in finished):
+            found.setdefault((row["id"], "" if pending else _origin(row)), row)
     several = {run for run, count in Counter(run for run, _ in found).items() if count > 1}
     return [{**row, "id": f"{run} {origin}"} if run in several else row for (run, origin), row in found.items()]
 

@@ -42,6 +42,7 @@ STATUS = {
     "out-of-memory": "#cc79a7",
     "crashed": "#111111",
     "failed": "#6a3d9a",
+    "device-lost": "#56b4e9",
 }
 PANELS, LINES = 12, 450
 """More panels, or lines of techniques in all panels, are no longer looked at; the tables hold every task."""

@@ -105,6 +105,19 @@ def test_a_run_that_died_early_stays_in_its_table() -> None:
     assert cells(found, "remarks") == {"lstm/none/adam": "1/2 crashed"}
 
 
+def test_a_lost_device_is_a_failure_until_the_run_is_made() -> None:
+    """A run whose device was lost counts as failed, with its reason; made anew, here or elsewhere, it does not."""
+    whole = made.run(DIGITS, LSTM, 1)
+    lost = made.failed(whole, "device-lost", "RuntimeError: CUDA error", task={})
+    found = board_from(made.run(DIGITS, LSTM, 0), lost)
+    assert cells(found, "remarks") == {"lstm/none/adam": "1/2 device-lost"}
+    assert found.frames.runs["reason"].to_list() == ["", "RuntimeError: CUDA error"]
+    elsewhere = replace(whole, machine={"label": "another"})
+    assert cells(board_from(lost, elsewhere), "remarks") == {"lstm/none/adam": ""}
+    for records in ([lost, whole], [whole, lost]):
+        assert cells(board_from(made.run(DIGITS, LSTM, 0), *records), "remarks") == {"lstm/none/adam": ""}
+
+
 def test_naive_rows_in_place() -> None:
     """Naive answers have their rank, a bound has none, and a row that loses to the best naive answer says so."""
     naive = made.NaiveRecord("n", made.task_of(GRAMMAR), {"unigram": 9.0, "trigram": 4.5, "entropy floor": 2.7})

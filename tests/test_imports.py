@@ -11,6 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STANDARD_LIBRARY_ONLY = (
+    "bench/disk.py",
+    "tasks/data/series_sources.py",
+    "tasks/data/language_sources.py",
+    "tasks/data/speech_sources.py",
+    "tasks/data/own_text.py",
+    "tasks/data/folder.py",
+    "tasks/options.py",
+    "tasks/own.py",
+    "bench/contracts/__init__.py",
     "bench/core_table.py",
     "bench/pairs.py",
     "bench/witness.py",

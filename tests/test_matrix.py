@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import fakes
 import pytest
 
 from bench import matrix
-from bench.cli import BAD_INPUT, INTERRUPTED, OK, STORAGE, duration
+from bench.cli import BAD_INPUT, FAILED, INTERRUPTED, OK, STORAGE, duration
 from bench.machine import label
 from bench.record import NaiveRecord, Store, encode, stores
 
@@ -130,6 +131,39 @@ def test_every_mistake_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(found) == 6
     assert all(line.startswith("error: ") for line in found)
     assert "Did you mean 'nadam'" in "\n".join(found)
+
+
+def test_who_makes_the_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An executor that is not known, or not installed, and limits out of range: refused, with what to try."""
+    found = refused(capsys, "--executor", "rya", "--memory", "0", "--gpu-share", "0")
+    assert len(found) == 3
+    assert "unknown executor 'rya'. Did you mean 'ray'?" in found[0]
+    assert "--memory must be in [0.001, 1000000] GiB, got 0.0" in found[1]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (found_,) = refused(capsys, "--executor", "ray")
+    assert found_.endswith("which is not here; get it with: pip install 'lstm-training-bench[ray]'")
+
+
+def test_a_lost_device(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs are marked and the exit code says so; those of the CPU are made, and the next command makes the rest."""
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: True)
+    monkeypatch.setattr("bench.execute.start", fakes.start)
+    monkeypatch.setattr("bench.execute.run_one", fakes.on_gpu)
+    monkeypatch.setattr("bench.execute.naive_rows", lambda *_: ())
+    words = ["--matrix", mine, "--results", tmp_path, "--no-report", "--no-timing", "--architecture", "gru"]
+    assert front(*words, "--gpu-share", "1") == FAILED
+    said = capsys.readouterr().out
+    assert "device-lost series/seasonal/gru/none/hot/cuda/s1  RuntimeError: CUDA error" in said
+    (store,) = stores(tmp_path)
+    assert {row["status"] for row in store.rows() if row["spec"]["device"] == "cpu"} == {"ok"}
+    assert [row["spec"]["device"] for row in store.rows() if row["status"] == "device-lost"].count("cuda") >= 1
+    lost = 8 - len(store.done())
+    monkeypatch.setattr("bench.execute.run_one", fakes.nothing)
+    assert front(*words) == OK
+    assert f"[{lost}/{lost}, 0 s left]" in capsys.readouterr().out
+    assert {row["status"] for row in store.rows()} == {"ok"}
 
 
 def test_an_empty_filter_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import torch
 import tasks
 from tasks.base import fingerprint
 from tasks.cards import TASKS, without_memory
-from tasks.memory_cards import LENGTHS
 from tasks.memory import BLANK, DELIMITER, HELD, SYMBOLS, adding, copy
+from tasks.memory_cards import LENGTHS
 
 MEMORY = [name for name, card in TASKS.items() if card.family == "memory"]
 

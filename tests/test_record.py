@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 
@@ -119,44 +118,6 @@ def test_skipped_runs_are_looked_at_again(tmp_path: Path) -> None:
         for seed, status in enumerate(("skipped", "failed", "timeout", "diverged")):
             store.append(one(seed, status))
     assert set(Store(path).done().values()) == {"failed", "timeout", "diverged"}
-
-
-def test_a_full_disk_leaves_no_half_record_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The write fails after half a line: the error is raised, and the next writer finds the finished records whole."""
-    path = tmp_path / "m.jsonl"
-    store = filled(path)
-    real = Path.open
-
-    class Full:
-        def __init__(self, file: object) -> None:
-            self.file, self.left = file, 100
-
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self.file.close()
-
-        def write(self, data: bytes) -> int:
-            if self.left == 0:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            size = self.file.write(data[: self.left])
-            self.left -= size
-            return size
-
-    def opened(self: Path, mode: str = "r", *args: object, **kwargs: object) -> object:
-        file = real(self, mode, *args, **kwargs)
-        return Full(file) if mode == "ab" and kwargs.get("buffering") == 0 else file
-
-    with store:
-        monkeypatch.setattr(Path, "open", opened)
-        with pytest.raises(OSError, match="No space"):
-            store.append(one(7))
-        monkeypatch.undo()
-    with Store(path) as again:
-        assert len(again.warnings) == 1
-        again.append(one(7))
-    assert len(Store(path).done()) == 4
 
 
 def test_stores_of_a_folder(tmp_path: Path) -> None:

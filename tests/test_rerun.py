@@ -14,7 +14,6 @@ from toys import tiny
 from bench import cli, compared, rerun
 from bench.compared import verdict
 from bench.finding import find, recorded
-from bench.matrix import _interrupt
 from bench.plan import BadInput
 from bench.record import RunRecord, Store, stores, unfinished
 from bench.spec import RunSpec
@@ -331,17 +330,22 @@ def test_seeds_that_tell_how_far_a_score_may_be(tmp_path: Path) -> None:
     assert sorted(rerun.siblings(find(f"{path}:1", tmp_path))) == [1.0, 2.0, 3.0]
 
 
-def test_missing_data(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing, and which option names the folder."""
+def test_missing_data(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing, and which command gets it."""
     monkeypatch.delenv("LSTM_BENCH_DATA", raising=False)
+    monkeypatch.setenv("LSTM_BENCH_CACHE", str(tmp_path))
     asked = "plain:series/etth1/24/lstm/clip+early-stop/adam/cpu/s0"
-    assert "--data DIR" in refused(capsys, asked, "--results", ROOT / "results")
+    told = refused(capsys, asked, "--results", ROOT / "results")
+    assert f"python -m tasks fetch etth1 --data {tmp_path / 'data'}" in told
 
 
 def test_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends it with the code of the other commands."""
     path = kept(tmp_path, ended(tiny()))
-    monkeypatch.setattr(rerun, "again", _interrupt)
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rerun, "again", interrupted)
     assert rerun.main([f"{path}:1"]) == cli.INTERRUPTED
 
 

@@ -6,9 +6,8 @@ from bench.cells.lstm import LSTM, Coupled, Peephole, Projection
 from bench.cells.minimal import MinGRU, MinLSTM
 from bench.cells.rnn import IRNN, RNN, IndRNN
 from bench.cells.slstm import SLSTM
-from bench.spec import CellName
 
-CELLS: dict[CellName, type[Cell]] = {
+CELLS: dict[str, type[Cell]] = {
     "rnn": RNN,
     "irnn": IRNN,
     "indrnn": IndRNN,
@@ -21,7 +20,8 @@ CELLS: dict[CellName, type[Cell]] = {
     "mingru": MinGRU,
     "minlstm": MinLSTM,
 }
-"""The cells; the other names of CellName are models without a recurrence (bench.reference)."""
+"""The cells, those of plug-ins after ours; the other names of CellName are models without a recurrence
+(bench.reference)."""
 
 __all__ = [
     "CELLS",
