@@ -169,7 +169,7 @@ def naive_rows(names: Iterable[str], data: Path | None, workers: int) -> Iterato
     ordered = sorted(names)
     if not ordered:
         return
-    with pool(workers) as workshop:
+    with pool(min(workers, len(ordered))) as workshop:
         for record in workshop.map(naive, ordered, [data] * len(ordered)).result():
             if record is not None:
                 yield record

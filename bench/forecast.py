@@ -200,14 +200,15 @@ def forecast(
     bases = {where: commonest(specs) for where, specs in grouped.items()}
     sample = Sample({}, {})
     begin = monotonic()
-    with pool(workers, level=next((spec.isa for spec in bases.values()), "native")) as workshop:
+    hands = min(workers, max(1, sum(len(specs) for specs in grouped.values())))  # each takes seconds to start
+    with pool(hands, level=next((spec.isa for spec in bases.values()), "native")) as workshop:
 
         def taken(todo: Iterable[tuple[Any, RunSpec]], until: float) -> Iterator[tuple[Any, Cost]]:
             """The probes that could be begun in time, as they end; as many at work as there are workers."""
             queue = iter(todo)
             running: dict[Future[Cost | None], Any] = {}
             while True:
-                while len(running) < workers and monotonic() < until and (item := next(queue, None)) is not None:
+                while len(running) < hands and monotonic() < until and (item := next(queue, None)) is not None:
                     running[workshop.schedule(measure, args=[item[1], data])] = item[0]
                 if not running:
                     return

@@ -17,7 +17,8 @@ CODE = 130
 
 class Interrupts:
     """Within it the first signal raises KeyboardInterrupt, after what is being kept is kept; the second ends the
-    process and its workers where they stand. Only for the main thread."""
+    process and its workers where they stand; after it a command that was told hears no more. Only for the main
+    thread."""
 
     def __init__(self) -> None:
         self.heard = False
@@ -31,7 +32,8 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # a command that was told is on its way out: to be told again would only change its exit code
+            signal.signal(number, signal.SIG_IGN if self.heard else handler)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.heard:

@@ -21,7 +21,9 @@ def data() -> Path:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Every test computes on one thread, as a worker does."""
+    """Every test computes on one thread, as a worker does, and starts with the numbers that Python has: a test that
+    makes its process ready as a worker leaves it without the smallest ones, which hypothesis draws."""
     import torch
 
     torch.set_num_threads(1)
+    torch.set_flush_denormal(False)

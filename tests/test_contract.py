@@ -94,9 +94,9 @@ def test_an_unfit_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_plugin_that_does_not_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One that is faulty is a check that failed, one that is not there is bad input."""
-    with importable(tmp_path, faulty="import nowhere_at_all"):
-        assert contract.main(["faulty"]) == FAILED
-        assert capsys.readouterr().out.startswith("FAILED     faulty: it loads: ModuleNotFoundError")
+    with importable(tmp_path, unloadable="import nowhere_at_all"):
+        assert contract.main(["unloadable"]) == FAILED
+        assert capsys.readouterr().out.startswith("FAILED     unloadable: it loads: ModuleNotFoundError")
         assert contract.main(["nowhere_at_all"]) == BAD_INPUT
 
 

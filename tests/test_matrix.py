@@ -13,12 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import fakes
+import killable
 import pytest
+from nearby import work_here
 
 from bench import matrix
 from bench.cli import BAD_INPUT, FAILED, INTERRUPTED, OK, STORAGE, duration
 from bench.machine import label
 from bench.record import NaiveRecord, Store, encode, stores
+from report import leaderboard_text
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,6 +60,12 @@ def mine(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def nearby(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are made in this process."""
+    work_here(monkeypatch)
+
+
 def front(*words: str | Path) -> int:
     return matrix.main([str(word) for word in words])
 
@@ -67,7 +76,9 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> list[str]
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_matrix_from_start_to_report(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_matrix_from_start_to_report(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Scores, naive rows, times, pages; the same command again runs nothing; one more seed runs that seed alone."""
     command = ["--matrix", mine, "--results", tmp_path / "r", "--out", tmp_path / "o", "--workers", "2"]
     assert front(*command) == OK
@@ -81,14 +92,17 @@ def test_a_matrix_from_start_to_report(mine: Path, tmp_path: Path, capsys: pytes
     kinds = [row["kind"] for row in store.rows()]
     assert (kinds.count("run"), kinds.count("naive"), kinds.count("time")) == (8, 1, 4)
     before = store.path.read_bytes()
+    command.append("--no-report")
     assert front(*command) == OK
     assert "resuming mine: 8 of 8 runs are finished" in capsys.readouterr().out
     assert store.path.read_bytes() == before
-    assert front(*command, "--seeds", "0-2", "--no-report") == OK
+    work_here(monkeypatch)
+    assert front(*command, "--seeds", "0-2") == OK
     assert "[4/4, 0 s left]" in capsys.readouterr().out
     assert len(store.done()) == 12
 
 
+@pytest.mark.usefixtures("nearby")
 def test_damage_is_mended_and_the_run_done_again(
     mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +122,7 @@ def test_damage_is_mended_and_the_run_done_again(
     assert store.done() == done
 
 
+@pytest.mark.usefixtures("nearby")
 def test_a_new_task_version_has_naive_rows_of_its_own(mine: Path, tmp_path: Path) -> None:
     """Naive rows of an older version do not stand in for those of the one that runs."""
     command = ["--matrix", mine, "--results", tmp_path, "--no-report", "--no-timing", "--architecture", "gru"]
@@ -191,6 +206,7 @@ def test_cuda_runs_are_planned_where_there_is_one(
     assert seen == [2 * seen[1], seen[1], 2 * seen[1]]
 
 
+@pytest.mark.usefixtures("nearby")
 def test_a_back_end_that_was_asked_for(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its runs stand beside those of the automatic choice, and the report never takes the two for one technique."""
     command = ["--matrix", mine, "--results", tmp_path, "--no-report", "--no-timing", "--architecture", "gru"]
@@ -306,6 +322,7 @@ def test_two_writers(tmp_path: Path, capsys: pytest.CaptureFixture[str], mine: P
     assert "another run is writing" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("nearby")
 def test_list_and_dry_run(capsys: pytest.CaptureFixture[str], mine: Path, tmp_path: Path) -> None:
     """What there is, how many runs, how many finished, about how long; nothing is written."""
     assert front("--list") == OK
@@ -322,52 +339,65 @@ def test_list_and_dry_run(capsys: pytest.CaptureFixture[str], mine: Path, tmp_pa
     assert json.loads(capsys.readouterr().out)["runs"] == 8
 
 
-def test_json_events(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("nearby")
+def test_json_events(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With --json every line is an object: begins, ends, the pages."""
+    monkeypatch.setattr("report.build", lambda _, out, names: [out / name / "index.html" for name in names])
     words = ["--matrix", mine, "--results", tmp_path / "r", "--out", tmp_path / "o", "--json", "--seeds", "0"]
     assert front(*words, "--no-timing", "--architecture", "lstm") == OK
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [event["event"] for event in events].count("end") == 2
-    assert events[-1]["event"] == "report"
+    assert events[-1] == {"event": "report", "pages": [str(tmp_path / "o/mine/index.html")]}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(mine: Path, tmp_path: Path, sent: signal.Signals) -> None:
+def test_interrupted(tmp_path: Path, sent: signal.Signals) -> None:
     """Ctrl-C and a polite kill keep what is finished, end the workers, and say how to resume."""
-    mine.write_text(MINE.replace("steps = 6", "steps = 400"))
-    words = ["--matrix", str(mine), "--results", str(tmp_path), "--no-timing", "--no-report", "--workers", "2"]
+    results = tmp_path / "r"
     running = subprocess.Popen(
-        [sys.executable, "-m", "bench.matrix", *words],
+        [sys.executable, ROOT / "tests/killable.py", results, "--workers", "2"],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "KILLABLE_GATE": str(tmp_path / "never")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     assert running.stdout is not None
-    assert "not tuned" in running.stdout.readline()
-    assert "[1/8" in running.stdout.readline()
+    while '"end"' not in (line := running.stdout.readline()):
+        assert line
     running.send_signal(sent)
     _, error = running.communicate(timeout=30)
     assert running.returncode == INTERRUPTED
     assert "Resume with: python -m bench.matrix --matrix" in error
-    (store,) = stores(tmp_path)
-    assert 1 <= len(store.done()) < 8
-    time.sleep(0.5)
-    assert store.path.read_text().endswith("\n")
+    assert 1 <= len(killable.store(results).done()) < killable.RUNS
+    assert killable.store(results).path.read_text().endswith("\n")
+    for _ in range(100):  # the last to end are reaped by the system, a moment later
+        try:
+            os.killpg(running.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker outlived the command")
 
 
+@pytest.mark.usefixtures("nearby")
 def test_failures_do_not_stop_the_matrix(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Diverged runs are records like any other: the matrix ends well and the report counts them."""
     mine.write_text(
         MINE.replace('rule = "adam"\nlr = 0.02', 'rule = "sgd"\nlr = 10\nmomentum = 0.99').replace("6", "60")
     )
-    words = ["--matrix", mine, "--results", tmp_path / "r", "--out", tmp_path / "o", "--no-timing"]
+    words = ["--matrix", mine, "--results", tmp_path / "r", "--no-timing", "--no-report"]
     assert front(*words) == OK
     (store,) = stores(tmp_path / "r")
     assert {row["status"] for row in store.rows() if row["kind"] == "run"} <= {"ok", "diverged"}
+    assert leaderboard_text(tmp_path / "r", "mine", 100)
 
 
+@pytest.mark.usefixtures("nearby")
 def test_absent_data_are_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real task without its data is skipped with the command that would get it, and tried again next time."""
     words = ["--matrix", "standard", "--task", "series/etth1/24", "--architecture", "gru", "--seeds", "0"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -15,8 +16,9 @@ from bench.matrices import CORE, MATRICES
 from bench.matrixfile import read
 from bench.plan import Filters, check, plan
 from bench.record import decode, stores
+from report import board as boards
 from report import formats, ink, readme, svg
-from report.board import board_of
+from report.board import Board
 from report.plots import PLOTS
 from tasks.cards import TASKS
 from tasks.published import PUBLISHED
@@ -29,6 +31,12 @@ TIMED = ("small", "plain")
 @pytest.fixture(scope="module")
 def rows() -> dict[str, list[dict[str, Any]]]:
     return {name: [row for store in stores(ROOT / "results", name) for row in store.rows()] for name in COMMITTED}
+
+
+@cache
+def board_of(results: Path, matrix: str) -> Board:
+    """The board of a committed matrix, made once for all tests that look at it."""
+    return boards.board_of(results, matrix)
 
 
 def scores(rows: list[dict[str, Any]], task: str) -> dict[str, list[float]]:
@@ -132,13 +140,14 @@ def test_the_ledger_holds_what_its_papers_say(rows: dict[str, list[dict[str, Any
     assert min(at_500["lstm/clip-1/adam-middle"]) > solved["memory/adding/500"]
 
 
-def test_the_readme_is_the_results(tmp_path: Path) -> None:
+def test_the_readme_is_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m report --readme` changes nothing: the tables in README come from the committed records."""
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     texts = {page.relative_to(ROOT): page.read_text(encoding="utf-8") for page in pages}
     for page, text in texts.items():
         (tmp_path / page).parent.mkdir(exist_ok=True)
         (tmp_path / page).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(readme, "board_of", board_of)
     assert readme.update_all(tmp_path, ROOT / "results") == {
         "README.md": ["answer small", "signature"],
         "docs/results.md": ["plain", "ledger", "claims memory", "claims small", "small"],

@@ -123,9 +123,22 @@ def test_the_parent_dies(running: subprocess.Popen[str], tmp_path: Path, again: 
     assert finished(tmp_path / "r") >= 3
 
 
-def test_a_record_is_put_away_first() -> None:
-    """A signal while a record is kept is heard when that is done; outside, at once; and the handlers are put back."""
-    before, kept = signal.getsignal(signal.SIGINT), list[str]()
+@pytest.fixture
+def handlers() -> Iterator[dict[int, object]]:
+    """The handlers of this process, put back in the end."""
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield dict(found)
+    for number, handler in found.items():
+        signal.signal(number, handler)
+
+
+def test_a_record_is_put_away_first(handlers: dict[int, object]) -> None:
+    """A signal while a record is kept is heard when that is done; outside, at once. A command that was told nothing
+    puts the handlers back; one that was told hears no more."""
+    kept: list[str] = []
+    with Interrupts():
+        pass
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
 
     def keep(interrupts: Interrupts) -> None:
         with interrupts.keeping():
@@ -137,7 +150,7 @@ def test_a_record_is_put_away_first() -> None:
     assert kept == ["whole"]
     with Interrupts(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_the_second_time_waits_for_nothing() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nearby import work_here
 from toys import tiny
 
 from bench import run as room
@@ -176,8 +177,11 @@ optimizers = ["adam"]
 """
 
 
-def test_a_tuned_matrix_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tuned_matrix_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Trials first, then scores at their values; the same command finds everything done; --tune 0 turns it off."""
+    work_here(monkeypatch)
     path = tmp_path / "mine.toml"
     path.write_text(MINE)
     words = ["--matrix", str(path), "--results", str(tmp_path / "r"), "--no-timing", "--no-report", "--workers", "2"]
