@@ -41,6 +41,7 @@ def impersonal(reason: str | None) -> str | None:
     """A reason without what it may say of a person's machine: folders of paths, and the name of the host."""
     if reason is None:
         return None
+    reason = re.sub(r"--data ('[^']*'|\S+)", "--data DIR", reason)  # a command is for whoever reads it
     for folder in {str(Path.home()), str(Path.cwd())} - {Path.home().anchor}:
         reason = reason.replace(folder + os.sep, "")
     host = platform.node()

@@ -151,6 +151,8 @@ def test_a_failed_run_names_no_machine(tmp_path: Path, monkeypatch: pytest.Monke
         (r"cannot read D:\Data\Jane\a.wav", "cannot read a.wav"),
         ("see file:///mnt/deep/log.txt", "see file://log.txt"),
         ("get it with: git clone https://example.org/a/b", "get it with: git clone https://example.org/a/b"),
+        ("get it with: python -m tasks fetch a --data /srv/x", "get it with: python -m tasks fetch a --data DIR"),
+        ("get it with: python -m tasks fetch a --data '/x y/z'", "get it with: python -m tasks fetch a --data DIR"),
         ("series/etth1/24 needs 3/4 of it; a / b", "series/etth1/24 needs 3/4 of it; a / b"),
     ],
 )

@@ -334,7 +334,7 @@ def test_missing_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     """What is missing, and which command gets it; a record's reason holds no folder, so neither does this."""
     asked = "plain:series/etth1/24/lstm/clip+early-stop/adam/cpu/s0"
     told = refused(capsys, asked, "--results", ROOT / "results", "--data", tmp_path)
-    assert "get it with: python -m tasks fetch etth1 --data" in told
+    assert "get it with: python -m tasks fetch etth1 --data DIR" in told
 
 
 def test_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

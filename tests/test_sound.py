@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tasks.data.sound import at_rate, decoded, headless, read
 from tasks.data.source import DamagedData
 
-EXAMPLES = int(os.environ.get("LSTM_BENCH_FUZZ", "60"))
+EXAMPLES = 500 if os.environ.get("LSTM_BENCH_LONG") else 60
 """Of hypothesis; 500 in the long form."""
 
 RATE = 8000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tasks.data import DamagedData, MissingData, table
 
-EXAMPLES = int(os.environ.get("LSTM_BENCH_FUZZ", "60"))
+EXAMPLES = 500 if os.environ.get("LSTM_BENCH_LONG") else 60
 """Examples of each fuzz test; the long form takes 500."""
 
 GOOD = b"date,a,b\n2016-07-01 00:00:00,1,2.5\n2016-07-01 01:00:00,-3e2,.5\n2016-07-01 02:00:00,4,+6.\n"

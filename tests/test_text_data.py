@@ -31,9 +31,9 @@ from tasks.data import SOURCES, DamagedData, MissingData, corpora, own_text, rea
 from tasks.data.symbols import Reading, prepared
 from tasks.language import own
 
-EXAMPLES = int(os.environ.get("LSTM_BENCH_EXAMPLES", "60"))
+EXAMPLES = 500 if os.environ.get("LSTM_BENCH_LONG") else 60
 """Texts that the fuzzed reader gets; 500 in the long form."""
-LONG = int(os.environ.get("LSTM_BENCH_LONG_TEXT", "17500000"))
+LONG = 100_000_000 if os.environ.get("LSTM_BENCH_LONG") else 17_500_000
 """Bytes of the text whose preparation is measured: 100 million in the long form."""
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "some", "dog", "that", "ran", "off", "with", "it", "\n"]
