@@ -94,7 +94,7 @@ def main(results: Path, *options: str) -> int:
     cli.kernels, cli.Store = lambda *_: None, Told
     disk: AbstractContextManager[object] = nullcontext()
     if "KILLABLE_FULL" in os.environ:
-        from faulty import Disk
+        from failing_disk import Disk
 
         disk = Disk(results, int(os.environ["KILLABLE_FULL"])).spun()
     with disk:

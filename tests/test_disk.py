@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import faulty
+import failing_disk
 import killable
 import pytest
-from faulty import Disk, PowerCut
+from failing_disk import Disk, PowerCut
 from killable import outcome, store
 from toys import tiny
 
@@ -56,8 +56,10 @@ def consistent(path: Path, acknowledged: list[str]) -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize(("kind", "error"), [*zip(get_args(faulty.Kind), [errno.ENOSPC, errno.EIO] * 2, strict=True)])
-def test_whichever_call_fails_nothing_is_torn(kind: faulty.Kind, error: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "error"), [*zip(get_args(failing_disk.Kind), [errno.ENOSPC, errno.EIO] * 2, strict=True)]
+)
+def test_whichever_call_fails_nothing_is_torn(kind: failing_disk.Kind, error: int, tmp_path: Path) -> None:
     """The 1st, 2nd, 3rd ... call of the disk fails until none does: the error names a file, what was acknowledged is
     there, the next writer finds whole lines or mends, and ends with everything."""
     everything = {one(seed).id for seed in range(4)}
@@ -165,7 +167,7 @@ def front(
 
 
 @pytest.mark.parametrize("kind", ["once", "short"])
-def test_the_front_door_says_so_and_stops(kind: faulty.Kind, front: Any, tmp_path: Path) -> None:
+def test_the_front_door_says_so_and_stops(kind: failing_disk.Kind, front: Any, tmp_path: Path) -> None:
     """Whichever call fails: exit code 3 and one line with the file, no run after it, every run before it kept; the same
     command ends the matrix."""
     for nth in [*range(1, 10), 31, 32, 33]:
