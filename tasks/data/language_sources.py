@@ -32,6 +32,22 @@ _ENWIK8 = "2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8"
 _TEXT8_ZIP = "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232"
 _TEXT8 = "6e890197040d37d85beb962ae1f041ff1d9a9ca8d20c7d99c85027eebf51dca7"
 
+
+def _mahoney(name: str, title: str, sha256: str, packed: str, size: int) -> Source:
+    """One of the 100 million bytes of the Large Text Compression Benchmark. `packed`, `size`: of its zip archive."""
+    file, url = f"{name}/{name}", f"https://mattmahoney.net/dc/{name}.zip"
+    return Source(
+        name,
+        title,
+        "CC BY-SA (Wikipedia of March 2006)",
+        "Mahoney 2009, Large Text Compression Benchmark",
+        (file,),
+        size=100_000_000,
+        files={file: sha256},
+        downloads=(Download(url, packed, size, name, "zip", unpacked=100_000_000),),
+    )
+
+
 SOURCES: tuple[Source, ...] = (
     Source(
         "warandpeace",
@@ -83,34 +99,8 @@ SOURCES: tuple[Source, ...] = (
             ),
         ),
     ),
-    Source(
-        "text8",
-        "text8, the first 100 million characters of a cleaned Wikipedia",
-        "CC BY-SA (Wikipedia of March 2006)",
-        "Mahoney 2009, Large Text Compression Benchmark",
-        ("text8/text8",),
-        size=100_000_000,
-        files={"text8/text8": _TEXT8},
-        downloads=(
-            Download(
-                "https://mattmahoney.net/dc/text8.zip", _TEXT8_ZIP, 31_344_016, "text8", "zip", unpacked=100_000_000
-            ),
-        ),
-    ),
-    Source(
-        "enwik8",
-        "enwik8, the first 100 million bytes of Wikipedia",
-        "CC BY-SA (Wikipedia of March 2006)",
-        "Mahoney 2009, Large Text Compression Benchmark",
-        ("enwik8/enwik8",),
-        size=100_000_000,
-        files={"enwik8/enwik8": _ENWIK8},
-        downloads=(
-            Download(
-                "https://mattmahoney.net/dc/enwik8.zip", _ENWIK8_ZIP, 36_445_475, "enwik8", "zip", unpacked=100_000_000
-            ),
-        ),
-    ),
+    _mahoney("text8", "text8, the first 100 million characters of a cleaned Wikipedia", _TEXT8, _TEXT8_ZIP, 31_344_016),
+    _mahoney("enwik8", "enwik8, the first 100 million bytes of Wikipedia", _ENWIK8, _ENWIK8_ZIP, 36_445_475),
     Source(
         "shakespeare",
         "Tiny Shakespeare",
