@@ -28,7 +28,7 @@ def mistakes(matrix: Matrix = QUICK, **filters: tuple[object, ...]) -> list[str]
 def test_presets_are_without_mistakes(name: str) -> None:
     """Every preset passes its own checks, and each of its tasks has a budget."""
     check(MATRICES[name])
-    assert plan(MATRICES[name], Filters(), ["cpu"]).runs
+    assert plan(MATRICES[name], Filters(seeds=MATRICES[name].seeds[:1]), ["cpu"]).runs
 
 
 def test_quick_holds_what_it_promises() -> None:

@@ -23,7 +23,7 @@ from bench.machine import cores
 HERE = Path(__file__).parent
 KEPT = HERE / "instructions.json"
 
-SOURCES = ("noise.cpp", "optimizers.cpp", "product.cpp")
+SOURCES = ("noise.cpp", "optimizers.cpp")
 """Those with a kernel in the table at the end of driver.cpp."""
 
 SHORT, LONG = 8, 40
