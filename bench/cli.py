@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from bench import isa, owned
+from bench import isa, owned, worker
 from bench.machine import cores, label
 from bench.matrices import MATRICES
 from bench.matrixfile import read
@@ -53,6 +53,9 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         "--backend", metavar="NAME", help=f"of the recurrence: {', '.join(get_args(Backend))} (default: the matrix's)"
     )
     made.add_argument("--isa", metavar="NAME", help=ISA_HELP)
+    made.add_argument(
+        "--det", choices=("error", "warn"), help="what operations do that cannot repeat themselves (default error)"
+    )
     made.add_argument(
         "--tune",
         type=int,
@@ -121,6 +124,8 @@ def _placed(options: argparse.Namespace) -> Iterator[str]:
 def chosen(options: argparse.Namespace) -> tuple[Matrix, Filters]:
     """The matrix and the filters asked for, checked. Raises BadInput with every mistake at once."""
     mistakes = list(_placed(options))
+    if options.det is not None:
+        os.environ[worker.DETERMINISM] = options.det  # workers inherit it
     seeds = _seeds(options.seeds, mistakes)
     try:
         own = owned.own(options.task)

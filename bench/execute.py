@@ -23,7 +23,7 @@ from bench.waiting import Waiting
 
 LOOK = 0.2
 """Seconds between two looks at limits, while no run ends."""
-FAULTS = ("failed", "out-of-memory", "device-lost", "timeout", "crashed")
+FAULTS = ("failed", "out-of-memory", "nondeterministic", "device-lost", "timeout", "crashed")
 """Endings after which a worker is replaced: what a run left behind must not reach the next one."""
 
 

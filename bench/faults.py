@@ -34,6 +34,8 @@ LOST = (
     "cudaErrorDevicesUnavailable",
 )
 """Of a CUDA device that is gone, or that a driver no longer reaches (torch.AcceleratorError, RuntimeError)."""
+FREE = ("does not have a deterministic implementation", "not deterministic because it uses CuBLAS")
+"""Of torch's operations that cannot repeat themselves to the last bit, in deterministic mode (bench.worker)."""
 ITS_OWN = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
 """Signals that a process brings on itself; all others come from outside: the kernel short of memory, a person."""
 
@@ -45,7 +47,7 @@ def status(error: BaseException, device: str) -> Status:
         return "out-of-memory"
     if device.startswith("cuda") and any(word in text for word in LOST) and not any(word in text for word in OWN):
         return "device-lost"
-    return "failed"
+    return "nondeterministic" if any(word in text for word in FREE) else "failed"
 
 
 def ending(code: int | None) -> tuple[str, bool]:

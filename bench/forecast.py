@@ -73,6 +73,8 @@ class Work:
 
 def probe(spec: RunSpec, data: Path | None) -> Cost | None:
     """The cost of this configuration here; None where it cannot run."""
+    import torch
+
     from bench.clock import now
     from bench.core import NoBackend
     from bench.optimizers import NoPackage
@@ -83,6 +85,8 @@ def probe(spec: RunSpec, data: Path | None) -> Cost | None:
     from bench.tune import Trial
     from tasks.data import DamagedData, MissingData
 
+    if spec.device != "cpu" and not torch.cuda.is_available():  # of a cluster, which is not asked
+        return None
     begin = now(spec.device)
     budget = spec.budget
     small = replace(budget, steps=1, evaluate=1, curve=min(FEW, budget.curve))

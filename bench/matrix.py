@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         whole = owned.plugged(asked)
         matrix, filters = cli.chosen(asked)
-        todo = None if asked.list else cli.planned(matrix, filters, asked.device)
+        todo = None if asked.list else cli.planned(matrix, filters, asked.device, elsewhere=asked.executor == "ray")
     except BadInput as error:
         return cli.refuse(error)
     except KeyboardInterrupt:  # the first build of the kernels takes a while
@@ -117,6 +117,8 @@ def dry_run(matrix: Matrix, todo: Plan, options: argparse.Namespace) -> int:
     if todo.skipped:
         print(f"{counts['skipped']} more make no sense and are recorded as skipped")
     print(f"about {cli.duration(seconds)} with {cli.workers(options)} workers, from short runs of a sample")
+    if any(spec.device != "cpu" for spec in work.all) and not cli.cuda_present():
+        print("without the runs on CUDA: there is no such device here to measure them on")
     print(f"start it: {cli.again(options, 'bench.matrix', '--dry-run')}")
     return cli.OK
 
@@ -271,7 +273,7 @@ def score(matrix: Matrix, todo: Plan, store: Store, options: argparse.Namespace,
                         store.append(record)
                         checkpoint.forget(record.id)
                     made += 1
-                failed |= record.status in ("failed", "crashed", "device-lost")
+                failed |= record.status in ("failed", "crashed", "nondeterministic", "device-lost")
                 if record.status != "skipped":
                     came.add(record.names["task"])
                 show.end(record)

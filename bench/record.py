@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
@@ -27,8 +27,10 @@ SCHEMA = 1
 MAX_LINE = 16 * 2**20
 """Longer lines are damage, not records, and are never parsed."""
 
-Status = Literal["ok", "diverged", "timeout", "crashed", "out-of-memory", "device-lost", "skipped", "failed"]
-FINISHED: frozenset[str] = frozenset({"ok", "diverged", "timeout", "crashed", "out-of-memory", "failed"})
+Status = Literal[
+    "ok", "diverged", "timeout", "crashed", "out-of-memory", "nondeterministic", "device-lost", "skipped", "failed"
+]
+FINISHED: frozenset[str] = frozenset({*get_args(Status)} - {"skipped", "device-lost"})
 """A failure is a result. Only `skipped` and `device-lost` are looked at again by the next command: their reason may be
 gone."""
 

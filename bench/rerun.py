@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -88,6 +89,7 @@ def again(found: Found, spec: RunSpec, data: Path | None) -> RunRecord:
     Raises BadInput where it cannot be made here: no data, no back end, no CUDA.
     """
     from bench.execute import in_processes, run_one
+    from bench.lanes import environment
 
     if spec.device != "cpu" and not cli.cuda_present():
         raise BadInput([f"{found} is of CUDA, and torch finds no CUDA device here"])
@@ -96,11 +98,12 @@ def again(found: Found, spec: RunSpec, data: Path | None) -> RunRecord:
     machine = found.row.get("machine")
     threads = machine.get("threads") if isinstance(machine, dict) else None
     count = threads if isinstance(threads, int) and 1 <= threads <= 1_024 else worker.THREADS
-    runs = in_processes(run_one, [spec], data, 1, level=spec.isa, threads=count)
-    try:
+    free = isinstance(machine, dict) and machine.get("deterministic") is False
+    with (
+        environment({worker.DETERMINISM: "warn" if free else "error"}),
+        closing(in_processes(run_one, [spec], data, 1, level=spec.isa, threads=count)) as runs,  # at once, on Ctrl-C
+    ):
         (record,) = runs
-    finally:
-        runs.close()  # on Ctrl-C the worker ends at once
     if record.status == "skipped":
         raise BadInput([plain(record.reason, 600)])
     return record

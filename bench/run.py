@@ -21,7 +21,7 @@ from bench.checkpoint import Keeper
 from bench.core import NoBackend
 from bench.network import Network, Shape, solve_width
 from bench.optimizers import NoPackage, build
-from bench.record import NaiveRecord, RunRecord, TrialRecord, unfinished
+from bench.record import NaiveRecord, RunRecord, Status, TrialRecord, unfinished
 from bench.rng import derived, stream
 from bench.spec import RunSpec, digest
 from bench.train import Fit, evaluate, fit
@@ -64,7 +64,7 @@ def run_one(spec: RunSpec, data: Path | None = None) -> RunRecord:
     except (MissingData, DamagedData, NoBackend, NoPackage, isa.NotPinned) as error:
         return unfinished(spec, "skipped", str(error))
     except Exception as error:
-        return unfinished(spec, faults.status(error, spec.device), _story(error))
+        return unfinished(spec, *_ending(error, spec.device))
 
 
 def trial_one(trial: Trial, data: Path | None = None) -> TrialRecord:
@@ -80,7 +80,8 @@ def trial_one(trial: Trial, data: Path | None = None) -> TrialRecord:
     except (MissingData, DamagedData, NoBackend, NoPackage, isa.NotPinned) as error:
         return replace(record, status="skipped", reason=str(error))
     except Exception as error:
-        return replace(record, status=faults.status(error, spec.device), reason=_story(error))
+        status, reason = _ending(error, spec.device)
+        return replace(record, status=status, reason=reason)
     record = replace(
         record,
         curve=[_finite_point(point) for point in result.curve],
@@ -127,6 +128,13 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _ending(error: Exception, device: str) -> tuple[Status, str]:
+    """What a run that raised this ended as, and its story."""
+    status = faults.status(error, device)
+    advice = "; with --det warn --retry it runs, and may not repeat itself" if status == "nondeterministic" else ""
+    return status, _story(error) + advice
 
 
 def _story(error: BaseException) -> str:

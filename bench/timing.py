@@ -99,9 +99,12 @@ def time_one(spec: RunSpec, data: Path | None, count: int) -> TimeRecord:
 
 
 def untimed(specs: Iterable[RunSpec], rows: Iterable[dict[str, Any]]) -> list[RunSpec]:
-    """One run of every configuration that has no time yet."""
+    """One run of every configuration that has no time yet, and can have one: its device may be in a cluster alone."""
+    from bench import cli
+
     timed = {row["configuration"] for row in rows if row["kind"] == "time"}
-    return list({spec.configuration_id: spec for spec in specs if spec.configuration_id not in timed}.values())
+    rest = {spec.configuration_id: spec for spec in specs if spec.configuration_id not in timed}
+    return [spec for spec in rest.values() if spec.device == "cpu" or cli.cuda_present()]
 
 
 def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, as_json: bool) -> None:

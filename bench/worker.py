@@ -19,6 +19,9 @@ THREADS = 1
 """Threads of several processes on the same cores wait for each other at every barrier; one each is fastest by far.
 Only the table of the core asks for more, in a process that is alone."""
 
+DETERMINISM = "LSTM_BENCH_DET"
+"""`warn`: operations that cannot repeat themselves run all the same (--det warn); anything else: they end their run."""
+
 _made: dict[str, Any] = {}
 """What prepare() last made of this process; empty where it never ran."""
 
@@ -75,7 +78,7 @@ def prepare(threads: int = THREADS) -> dict[str, Any]:
 
     torch.set_num_threads(threads)
     # use_deterministic_algorithms(True) by a call that does not load torch's compiler, with its time and memory
-    torch.set_deterministic_debug_mode("error")
+    torch.set_deterministic_debug_mode("warn" if os.environ.get(DETERMINISM) == "warn" else "error")
     # the fill is all of the mode's cost, and nothing here reads fresh memory
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
@@ -116,6 +119,6 @@ def settings() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "kernels": native.level() if native.problem() is None else None,  # instruction set of the C++ kernels
         **isa.in_force(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "deterministic": torch.get_deterministic_debug_mode() == 2,  # not where it only warns
         **_made,
     }

@@ -42,6 +42,7 @@ STATUS = {
     "out-of-memory": "#cc79a7",
     "crashed": "#111111",
     "failed": "#6a3d9a",
+    "nondeterministic": "#8c564b",
     "device-lost": "#56b4e9",
 }
 PANELS, LINES = 12, 450

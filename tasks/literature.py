@@ -130,10 +130,9 @@ PUBLICATIONS: dict[str, Publication] = {
                           "Silovsky, Jan", "Stemmer, Georg", "Vesely, Karel"),
         "The Kaldi speech recognition toolkit", 2011,
         "IEEE Workshop on Automatic Speech Recognition and Understanding"),
-    "acero1990": Publication(
-        "inproceedings", ("Acero, Alejandro", "Stern, Richard M."),
-        "Environmental robustness in automatic speech recognition", 1990,
-        "International Conference on Acoustics, Speech, and Signal Processing", pages="849-852"),
+    "acero1993": Publication(
+        "book", ("Acero, Alejandro",), "Acoustical and environmental robustness in automatic speech recognition", 1993,
+        "Kluwer Academic Publishers"),
     "panayotov2015": Publication(
         "inproceedings", ("Panayotov, Vassil", "Chen, Guoguo", "Povey, Daniel", "Khudanpur, Sanjeev"),
         "Librispeech: An ASR corpus based on public domain audio books", 2015,

@@ -9,7 +9,7 @@ from tasks.card import Card, ours
 JACKSON = "Jackson et al. 2018, Free Spoken Digit Dataset, doi:10.5281/zenodo.1342401"
 WARDEN = "Warden 2018, Speech Commands, arXiv:1804.03209"
 YESNO = "YESNO, openslr.org/1; split of Kaldi (Povey et al. 2011)"
-AN4 = "Acero & Stern 1990; AN4, Carnegie Mellon University 1991"
+AN4 = "Acero 1993; AN4, Carnegie Mellon University 1991"
 LIBRISPEECH = "Panayotov et al. 2015, LibriSpeech, doi:10.1109/ICASSP.2015.7178964"
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -49,7 +49,7 @@ CARDS: tuple[Card, ...] = (
         for kind, what in ((every, "every word"), ("20", "twenty words or another"), ("12", "ten, another or none"))
     ),
     _strings("yesno", "eight times yes or no in Hebrew, CTC", YESNO, "yesno", "povey2011"),
-    _strings("an4", "census data by characters, CTC", AN4, "an4", "acero1990"),
+    _strings("an4", "census data by characters, CTC", AN4, "an4", "acero1993"),
     *(
         _strings(
             f"librispeech/{hours}/{kind}", f"audiobooks, {hours} hours, test-{kind}, CTC on characters", LIBRISPEECH,

@@ -194,6 +194,17 @@ def test_cuda_asked_for_and_absent(capsys: pytest.CaptureFixture[str], monkeypat
     assert "CUDA was asked for" in found
 
 
+def test_cuda_of_a_cluster_is_not_looked_for_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The machine that the command is given on need not have what the cluster has."""
+    pytest.importorskip("ray", reason="Ray is an extra: pip install 'lstm-training-bench[ray]'")
+    monkeypatch.setattr("bench.cli.cuda_present", lambda: False)
+    words = ["--executor", "ray", "--device", "cuda", "--task", "series/seasonal", "--dry-run"]
+    assert front(*words, "--results", tmp_path) == OK
+    assert "without the runs on CUDA: there is no such device here" in capsys.readouterr().out
+
+
 def test_cuda_runs_are_planned_where_there_is_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from toys import tiny
 
-from bench import cli, compared, rerun
+from bench import cli, compared, rerun, worker
 from bench.compared import verdict
 from bench.finding import find, recorded
 from bench.plan import BadInput
@@ -257,24 +258,24 @@ def test_an_instruction_set_that_cannot_be_had(
 
 
 def test_it_runs_as_the_record_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one worker, on as many threads, at the instruction set that the record was made at."""
+    """In one worker, on as many threads, at the instruction set and as deterministic as the record was made."""
     seen: list[tuple[Any, ...]] = []
 
     def fake(run: object, specs: list[RunSpec], data: object, workers: int, **how: Any) -> Iterator[RunRecord]:
-        seen.append((specs[0].isa, workers, how["threads"], how["level"]))
+        seen.append((specs[0].isa, workers, how["threads"], how["level"], os.environ[worker.DETERMINISM]))
         yield ended(specs[0])
 
     monkeypatch.setattr("bench.execute.in_processes", fake)
     monkeypatch.setattr("bench.cli.kernels", lambda *_: None)
-    pinned, plain = tiny(isa="generic"), replace(ended(tiny()), machine={"threads": 2})
+    pinned, plain = tiny(isa="generic"), replace(ended(tiny()), machine={"threads": 2, "deterministic": False})
     path = kept(tmp_path, ended(pinned), plain)
     assert rerun.main([f"{path}:1"]) == rerun.main([f"{path}:2"]) == cli.OK
     assert rerun.main([f"{path}:2", "--isa", "generic"]) == rerun.main([f"{path}:1", "--isa", "native"]) == cli.OK
     assert seen == [
-        ("generic", 1, 1, "generic"),
-        ("native", 1, 2, "native"),
-        ("generic", 1, 2, "generic"),
-        ("native", 1, 1, "native"),
+        ("generic", 1, 1, "generic", "error"),
+        ("native", 1, 2, "native", "warn"),
+        ("generic", 1, 2, "generic", "warn"),
+        ("native", 1, 1, "native", "error"),
     ]
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from toys import tiny
 
 import tasks
 from bench import run as room
+from bench import worker
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
 from bench.core import PREFERENCE, obstacle
 from bench.execute import here, in_processes, run_one
@@ -20,6 +22,7 @@ from bench.plan import DEVICES, ONLY
 from bench.record import decode, encode
 from bench.sense import nonsense
 from bench.spec import Architecture, Backend, RunSpec, Stabilisation
+from bench.train import fit
 
 PLAIN_TASKS = ("series/mackey-glass", "language/grammar", "speech/digits")
 
@@ -179,6 +182,33 @@ def test_every_ending_is_a_record(error: Exception, status: str, monkeypatch: py
     assert record.status == status
     assert str(error) in record.reason
     assert str(Path.cwd()) not in record.reason
+
+
+@pytest.mark.filterwarnings("ignore:put_ does not have:UserWarning")
+@pytest.mark.parametrize(("mode", "status"), [("error", "nondeterministic"), ("warn", "ok")])
+def test_an_operation_that_cannot_repeat_itself(mode: str, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends its run, with its name and what to do; or runs all the same, and the record does not claim more."""
+
+    def scattered(*values: Any) -> Any:
+        torch.zeros(3).put_(torch.tensor([0]), torch.ones(1))
+        return fit(*values)
+
+    monkeypatch.setenv(worker.DETERMINISM, mode)
+    monkeypatch.setattr(room, "fit", scattered)
+    before = torch.get_deterministic_debug_mode()
+    worker.prepare()
+    try:
+        record = room.run_one(tiny())
+        repeats = worker.settings()["deterministic"]
+    finally:
+        torch.set_deterministic_debug_mode(before)
+    assert record.status == status
+    assert repeats == (mode == "error")
+    if mode == "error":
+        assert "put_ does not have a deterministic implementation" in record.reason
+        assert record.reason.endswith("with --det warn --retry it runs, and may not repeat itself")
+    else:
+        assert record.machine["deterministic"] is False
 
 
 def test_absent_data_are_a_skipped_row_with_the_command(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""AN4: census data, spelled and spoken, recorded at Carnegie Mellon University in 1991 (Acero & Stern 1990).
+"""AN4: census data, spelled and spoken, recorded at Carnegie Mellon University in 1991 (Acero 1993).
 
 Layout `an4/etc/an4_{train,test}.{fileids,transcription}` and `an4/wav/{file id}.sph`, 16 kHz, mono, 16 bit: 948
-recordings for training and 130 for test, of other speakers. The archives hold NIST SPHERE, or bare samples (`.raw`, of
-either byte order: tasks.data.sound tells which); a `.wav` or `.flac` beside them does as well.
+recordings for training and 130 for test, of other speakers (README.html beside the archives). The archives hold NIST
+SPHERE, or bare samples (`.raw`, of either byte order: tasks.data.sound tells which); a `.wav` or `.flac` beside them
+does as well.
 
 **Split**: the official lists. There are no validation recordings: every tenth speaker of the training list, in
 alphabetical order, is set aside. Transcripts lose `<s>`, `</s>` and other marks in angle brackets, nothing else.

@@ -94,7 +94,7 @@ SOURCES: tuple[Source, ...] = (
         "an4",
         "AN4: census data, spelled and spoken",
         "none stated",
-        "Acero & Stern 1990",
+        "Acero 1993",
         ("an4/etc", "an4/wav"),
         size=64_000_000,
         by_hand="mkdir -p {data}"
