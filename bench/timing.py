@@ -12,13 +12,14 @@ import argparse
 import functools
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.axes import OPTIMIZERS
 from bench.pairs import Step, take
-from bench.record import Busy, Store, TimeRecord
+from bench.record import Busy, Status, Store, TimeRecord
 from bench.spec import RunSpec, Stabilisation, digest
 
 if TYPE_CHECKING:
@@ -107,33 +108,51 @@ def untimed(specs: Iterable[RunSpec], rows: Iterable[dict[str, Any]]) -> list[Ru
     return [spec for spec in rest.values() if spec.device == "cpu" or cli.cuda_present()]
 
 
+@dataclass(frozen=True)
+class Untimed:
+    """A configuration that could not be timed, and why. `skipped`: its runs are too, and their records say it."""
+
+    spec: RunSpec
+    status: Status
+    reason: str
+
+
+def attempt(spec: RunSpec, data: Path | None, count: int) -> TimeRecord | Untimed:
+    """time_one; what cannot run here raises nothing, so that its worker stays."""
+    from bench.core import NoBackend
+    from bench.optimizers import NoPackage
+    from tasks.data import DamagedData, MissingData
+
+    try:
+        return time_one(spec, data, count)
+    except (MissingData, DamagedData, NoBackend, NoPackage) as error:
+        return Untimed(spec, "skipped", str(error))
+
+
 def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, as_json: bool) -> None:
     """Time every configuration that has no time yet, one after another in one process, and keep each at once."""
-    from bench.execute import pool
+    from bench.execute import in_processes
     from bench.progress import counted
-    from tasks.data import DamagedData, MissingData
 
     todo = untimed(specs, store.rows())
     if not todo:
         return
     say = (lambda text: None) if as_json else functools.partial(print, flush=True)
     say(f"timing {len(todo)} configurations, alone and paired with nn.LSTM, {count} rounds each")
-    absent: set[str] = set()
-    with pool(1, level=todo[0].isa) as workshop, counted(len(todo), not as_json) as show:
-        for spec in todo:
-            show(spec.configuration)
-            if spec.names.task in absent:
-                continue
-            future = workshop.schedule(time_one, args=[spec, data, count], timeout=spec.budget.seconds)
-            try:
-                record = future.result()
-            except (MissingData, DamagedData):
-                absent.add(spec.names.task)
-                continue
-            except Exception as error:  # what cannot be timed has an empty cell, and the rest go on
-                say(f"not timed: {spec.configuration}: {type(error).__name__}: {error}")
-                continue
-            store.append(record)
+    run = functools.partial(attempt, count=count)
+    with counted(len(todo), not as_json) as show:
+        for device in dict.fromkeys(spec.device for spec in todo):  # never side by side
+            mine = [spec for spec in todo if spec.device == device]
+            level = mine[0].isa
+            made = in_processes(
+                run, mine, data, 1, lambda spec: show(spec.configuration), Untimed, level=level, gpu_share=1
+            )
+            with closing(made) as records:  # at once, on Ctrl-C
+                for record in records:
+                    if isinstance(record, TimeRecord):
+                        store.append(record)
+                    elif record.status != "skipped":  # an empty cell, and the rest go on
+                        say(f"not timed: {record.spec.configuration}: {record.reason}")
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:

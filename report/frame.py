@@ -37,7 +37,7 @@ RUNS = (
     *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
     *("gap_scored", "clipped", "weights"),
     *("cpu", "cuda", "machine", "origin", "idle", "alarm"),
-    *("steps", "best_step", "seconds", "peak_mib", "settings", "suite", "torch", "threads", "isa", "strict"),
+    *("steps", "best_step", "seconds", "peak_mib", "settings", "suite", "torch", "plugins", "threads", "isa", "strict"),
     *("code", "proof", "file"),
 )
 TRIALS = (
@@ -253,6 +253,9 @@ def _company(row: Row, spec: Mapping[str, Any]) -> Row:
         ),
         "suite": clean(versions.get("lstm-training-bench") or "?"),
         "torch": clean(versions.get("torch") or "?"),
+        "plugins": ",".join(
+            sorted(f"{clean(name)[7:]}@{clean(value)}" for name, value in versions.items() if name.startswith("plugin "))
+        ),
         "threads": number(machine.get("threads")),
         "isa": clean(machine.get("kernels") or machine.get("capability") or machine.get("simd") or "?").lower(),
         "strict": machine.get("deterministic") is True,

@@ -32,6 +32,7 @@ def signature(group: Group, seeds: Sequence[Mapping[str, Any]], mean: float, int
             f"steps:{_either(seeds, 'steps')}",
             f"params:{_either(seeds, 'parameters')}",
             f"torch:{_either(seeds, 'torch')}",
+            *(f"plugins:{loaded}" for loaded in [_either(seeds, "plugins")] if loaded != "?"),
             ",".join([group.device, f"t{_either(seeds, 'threads')}", _either(seeds, "isa"), _either(seeds, "backend"),
                       "det" if all(run["strict"] for run in seeds) else "free"]),
             f"rec:{record_hash(run['proof'] for run in seeds)}",

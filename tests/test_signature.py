@@ -84,6 +84,7 @@ def test_a_metric_without_a_unit() -> None:
         (9, {"parameters": 19998}, "params:19998"),
         (10, {"versions": {"torch": "2.9.1"}}, "torch:2.9.1"),
         (1, {"versions": {}}, "lstm-training-bench ?, protocol 1"),
+        (11, {"versions": {"plugin b": "1-aa", "plugin a": "0-bb"}}, "plugins:a@0-bb,b@1-aa"),
         (11, {"machine": {"label": "m", "threads": 4, "capability": "AVX512"}}, "cpu,t4,avx512,fused,free"),
         (11, {"machine": {"label": "m"}, "backend": "native"}, "cpu,t?,?,native,free"),
         (11, {"backend": None}, "cpu,t1,avx2,?,det"),
