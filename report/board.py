@@ -35,7 +35,7 @@ ROWS = (
     *("seeds", "scored", "failed", "failures", "key", "rank", "below", "difference", "gap", "half_life", "half_start"),
     *("parameters", "width", "backend", "ms_cpu", "noisy_cpu", "ms_cuda", "noisy_cuda", "ratio"),
     *("to_target", "reached", "watched", "median_step", "after", "by", "seconds"),
-    *("peak_mib", "best_share", "idle", "alarm", "machine", "files", "record", "signature"),
+    *("peak_mib", "best_share", "idle", "alarm", "suspect", "machine", "files", "record", "signature"),
 )
 
 

@@ -64,10 +64,17 @@ def _summary(group: Group, seeds: Sequence[Run]) -> dict[str, Any]:
         "best_share": _middle([run["best_step"] / (run["steps"] or math.nan) for run in good]),
         "idle": ", ".join(sorted(set.intersection(*(set(run["idle"].split(", ")) for run in seeds)))),
         "alarm": max(run["alarm"] for run in seeds),
+        "suspect": ", ".join(
+            f"{word} {count}/{len(seeds)}" for word, count in _counted(run["suspect"] for run in seeds)
+        ),
         "files": tuple(sorted({run["file"] for run in seeds} - {""})),
         "record": record_hash(run["proof"] for run in seeds),
         "signature": signature(group, seeds, mean, interval),
     }
+
+
+def _counted(words: Iterable[str]) -> list[tuple[str, int]]:
+    return sorted(Counter(filter(None, words)).items())
 
 
 def _middle(values: Iterable[float], of: Any = np.median) -> float:

@@ -36,7 +36,7 @@ RUNS = (
     *("id", "configuration", *GROUP, "metric", "better", "unit", "architecture", "stabilisation", "optimizer", "seed"),
     *("status", "reason", "step", "score", "parameters", "width", "backend", "gap", "probed", "half_start", "half_end"),
     *("gap_scored", "clipped", "weights"),
-    *("cpu", "cuda", "machine", "origin", "idle", "alarm"),
+    *("cpu", "cuda", "machine", "origin", "idle", "alarm", "suspect"),
     *("steps", "best_step", "seconds", "peak_mib", "settings", "suite", "torch", "plugins", "threads", "isa", "strict"),
     *("code", "proof", "file"),
 )
@@ -236,6 +236,7 @@ def _run(row: Row) -> Row:
         "machine": clean(mapping(row.get("machine")).get("label") or "?"),
         "idle": ", ".join(sorted(clean(name) for name in items(proof.get("idle")))),
         "alarm": clean(proof.get("too_good") or "", 160),
+        "suspect": _suspect(end) if status == "ok" else "",
         **_company(row, spec),
     }
 
@@ -254,7 +255,9 @@ def _company(row: Row, spec: Mapping[str, Any]) -> Row:
         "suite": clean(versions.get("lstm-training-bench") or "?"),
         "torch": clean(versions.get("torch") or "?"),
         "plugins": ",".join(
-            sorted(f"{clean(name)[7:]}@{clean(value)}" for name, value in versions.items() if name.startswith("plugin "))
+            sorted(
+                f"{clean(name)[7:]}@{clean(value)}" for name, value in versions.items() if name.startswith("plugin ")
+            )
         ),
         "threads": number(machine.get("threads")),
         "isa": clean(machine.get("kernels") or machine.get("capability") or machine.get("simd") or "?").lower(),
@@ -324,6 +327,21 @@ def _gap_scored(row: Row) -> float:
     metrics = mapping(row.get("metrics"))
     valid, train = (number(mapping(metrics.get(split)).get("loss")) for split in ("valid", "train"))
     return valid - train
+
+
+EXPLODED = 1e6
+"""A gradient with respect to a state of this norm is no use for learning, whatever the score says."""
+
+
+def _suspect(probe: Mapping[str, Any]) -> str:
+    """What is wrong with the gradients of a network that ended with a finite loss."""
+    norms = items(probe.get("norms"))
+    if not norms:
+        return ""
+    finite = [number(norm) for norm in norms if norm is not None]
+    if len(finite) < len(norms) or max(finite) > EXPLODED:
+        return "exploding gradient"
+    return "no gradient" if max(finite) == 0 else ""
 
 
 def _half_life(probe: Mapping[str, Any]) -> float:

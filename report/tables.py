@@ -73,7 +73,8 @@ def _remarks(row: Any, _: Group | None) -> str:
     failed = f"{row.failed:.0f}/{row.seeds:.0f} {row.failures}" if row.failed else ""
     idle = f"did nothing: {row.idle}" if row.idle and not absent(row.idle) else ""
     alarm = f"alarm: {row.alarm}" if row.alarm and not absent(row.alarm) else ""
-    return "; ".join(filter(None, (failed, "below naive" if row.below else "", idle, alarm)))
+    suspect = f"suspect: {row.suspect}" if row.suspect and not absent(row.suspect) else ""
+    return "; ".join(filter(None, (failed, "below naive" if row.below else "", suspect, idle, alarm)))
 
 
 def _first(row: Any, _: Group | None) -> str:

@@ -118,6 +118,25 @@ def test_a_lost_device_is_a_failure_until_the_run_is_made() -> None:
         assert cells(board_from(made.run(DIGITS, LSTM, 0), *records), "remarks") == {"lstm/none/adam": ""}
 
 
+@pytest.mark.parametrize(
+    ("norms", "remark"),
+    [
+        ([0.0, 0.0, 0.0], "suspect: no gradient 1/2"),
+        ([0.1, 3.0, 2e6], "suspect: exploding gradient 1/2"),
+        ([0.1, 3.0, None], "suspect: exploding gradient 1/2"),
+        ([1e6, 0.0, 0.0], ""),
+        ([], ""),
+    ],
+)
+def test_gradients_of_no_use_are_suspect(norms: list[float | None], remark: str) -> None:
+    """A run that ended with a score, and with a gradient that is nowhere or beyond all use, is named beside its row."""
+    fine = made.run(DIGITS, LSTM, 0)
+    odd = replace(made.run(DIGITS, LSTM, 1), probes={"gradient": {"end": {"norms": norms}}})
+    assert cells(board_from(fine, odd), "remarks") == {"lstm/none/adam": remark}
+    lost = made.failed(odd, "diverged", "loss is not finite")
+    assert cells(board_from(fine, lost), "remarks") == {"lstm/none/adam": "1/2 diverged"}
+
+
 def test_naive_rows_in_place() -> None:
     """Naive answers have their rank, a bound has none, and a row that loses to the best naive answer says so."""
     naive = made.NaiveRecord("n", made.task_of(GRAMMAR), {"unigram": 9.0, "trigram": 4.5, "entropy floor": 2.7})
