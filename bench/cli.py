@@ -20,9 +20,9 @@ from bench.matrices import MATRICES
 from bench.matrixfile import read
 from bench.names import unknown
 from bench.plan import DEVICES, ONLY, BadInput, Filters, Plan, check, plan
-from bench.record import Store
 from bench.shelf import Shelf
 from bench.spec import Backend, Isa, Matrix
+from bench.store import Store
 from tasks.data import places as folders
 
 OK, FAILED, BAD_INPUT, STORAGE, INTERRUPTED = 0, 1, 2, 3, 130

@@ -21,8 +21,9 @@ from bench.names import unknown
 from bench.pairs import take
 from bench.plan import BadInput
 from bench.progress import counted
-from bench.record import Busy, CoreRecord, Store
+from bench.record import CoreRecord
 from bench.spec import digest
+from bench.store import Busy, Store
 
 SECONDS = 2.0
 """What a cell takes at least: steps of 15 ms need more rounds than long ones for a steady median."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan import BadInput
-from bench.record import Store, stores
+from bench.store import Store, stores
 
 SHOWN = 8
 """Records named where what was asked for is several."""

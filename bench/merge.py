@@ -23,7 +23,8 @@ from typing import Any
 from bench import cli, disk
 from bench.matrixfile import NAME
 from bench.plan import BadInput
-from bench.record import FINISHED, Busy, Store
+from bench.record import FINISHED
+from bench.store import Busy, Store
 
 Place = tuple[str, str]
 """Matrix and kind of machine: the folder and the name of a file."""

@@ -17,8 +17,9 @@ from bench.finding import Found, find, plain, recorded
 from bench.names import unknown
 from bench.plan import DEVICES, BadInput
 from bench.plugins import LOADED
-from bench.record import RunRecord, Store
+from bench.record import RunRecord
 from bench.spec import Isa, RunSpec
+from bench.store import Store
 from tasks.cards import TASKS
 from tasks.own import is_own
 

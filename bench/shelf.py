@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.record import Record, Store, encode
+from bench.record import Record, encode
+from bench.store import Store
 
 
 class Shelf(Store):

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.axes import OPTIMIZERS
 from bench.pairs import Step, take
-from bench.record import Busy, Status, Store, TimeRecord
+from bench.record import Status, TimeRecord
 from bench.spec import RunSpec, Stabilisation, digest
+from bench.store import Busy, Store
 
 if TYPE_CHECKING:
     from tasks.base import Batch

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.matrices import MATRICES
 from bench.matrixfile import NAME
 from bench.names import unknown
-from bench.record import Busy, Store
+from bench.store import Busy, Store
 from report import BadInput
 from report.checks import LABEL, schema
 from report.crosschecks import Across, Problem, Source, Within

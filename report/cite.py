@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.finding import Found, recorded
 from bench.matrices import MATRICES
 from bench.methods import METHODS, cited, method
-from bench.record import stores
+from bench.store import stores
 from report import suite
 from report.citable import Citable, find
 from report.findings import listed, plural

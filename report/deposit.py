@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.core_table import FOLDER
-from bench.record import Store, stores
+from bench.store import Store, stores
 from report import BadInput
 from report.frame import Row, clean, mapping, readable
 

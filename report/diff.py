@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from bench.record import Store, stores
+from bench.store import Store, stores
 from report import BadInput
 from report.board import board
 from report.comparison import SEEDS

@@ -19,8 +19,8 @@ import pandas as pd
 
 from bench.core_table import FOLDER
 from bench.names import unknown
-from bench.record import Store, stores
 from bench.spec import digest
+from bench.store import Store, stores
 from report import BadInput
 from tasks.cards import TASKS
 

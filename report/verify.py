@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.matrixfile import NAME
-from bench.record import SCHEMA, Store, canonical
+from bench.record import SCHEMA, canonical
+from bench.store import Store
 from report import BadInput
 from report.checks import LABEL, of_record
 from report.crosschecks import Across, Level, Problem, Source, Within

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from bench.record import stores
+from bench.store import stores
 from report.findings import plural
 from report.frame import Row, clean, frames, names
 from report.groups import AXES, groups_of

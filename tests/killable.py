@@ -18,8 +18,9 @@ from pathlib import Path
 
 from bench import cli, execute, matrix, worker
 from bench.machine import label
-from bench.record import NaiveRecord, Record, RunRecord, Store, unfinished
+from bench.record import NaiveRecord, Record, RunRecord, unfinished
 from bench.spec import RunSpec
+from bench.store import Store
 
 RUNS = 30
 MINE = f"""

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.record import Store, decode
+from bench.record import decode
+from bench.store import Store
 from report.__main__ import main
 from tests.report_records import GRU, task_of
 from tests.test_verify import GRAMMAR, HOME, LABEL, MACHINE, fine, found, one, put, signed

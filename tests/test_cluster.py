@@ -18,9 +18,10 @@ from toys import tiny
 from bench import cluster_nodes, machine
 from bench.execute import in_processes, run_one
 from bench.plan import BadInput
-from bench.record import Busy, RunRecord, Store, encode, unfinished
+from bench.record import RunRecord, encode, unfinished
 from bench.shelf import Shelf
 from bench.spec import RunSpec
+from bench.store import Busy, Store
 from report.frame import proof
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'lstm-training-bench[ray]'")

@@ -23,7 +23,8 @@ from bench.core_timing import Absent, Outcome
 from bench.execute import pool
 from bench.machine import label
 from bench.pairs import Pairs
-from bench.record import CoreRecord, Store, decode, encode, stores
+from bench.record import CoreRecord, decode, encode
+from bench.store import Store, stores
 from report import BadInput, frame, readme, speed
 
 ROOT = Path(__file__).parents[1]

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from toys import tiny
 
-from bench import record
 from bench import run as room
-from bench.record import RunRecord, Store, encode, impersonal, unfinished
+from bench import store
+from bench.record import RunRecord, decode, encode, impersonal, unfinished
+from bench.store import Store
 
 ROOT = Path(__file__).parents[1]
 LONG = float(os.environ.get("LSTM_BENCH_LONG", "0")) > 0
@@ -31,7 +32,7 @@ def test_every_flipped_bit_and_every_cut_is_found(tmp_path: Path) -> None:
     written, to the value, or damage; the neighbours of a damaged line are lost only with the newline between them."""
     path = tmp_path / "m.jsonl"
     lines = [encode(one(seed)).encode() + b"\n" for seed in range(3)]
-    rows = [record.decode(line.decode()) for line in lines]
+    rows = [decode(line.decode()) for line in lines]
     cases = [
         lines[1][:place] + bytes([lines[1][place] ^ 1 << (bit + place) % 8]) + lines[1][place + 1 :]
         for place in range(len(lines[1]))
@@ -95,18 +96,18 @@ def test_lines_of_another_system_are_records(tmp_path: Path) -> None:
 def test_a_gigabyte_without_a_newline_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is damage; the records behind it are read, and no more than a few lines' worth of memory is taken."""
     if not LONG:
-        monkeypatch.setattr(record, "MAX_LINE", 2**20)
+        monkeypatch.setattr(store, "MAX_LINE", 2**20)
     path = tmp_path / "m.jsonl"
     with path.open("wb") as file:
-        file.seek(64 * record.MAX_LINE)  # a hole in the file, which reads as NULs
+        file.seek(64 * store.MAX_LINE)  # a hole in the file, which reads as NULs
         file.write(b"\n" + encode(one(1)).encode() + b"\n")
     tracemalloc.start()
     found = [row for _, _, row in Store(path).lines()]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert f"line of more than {record.MAX_LINE} bytes" in str(found[0])
+    assert f"line of more than {store.MAX_LINE} bytes" in str(found[0])
     assert found[1]["id"] == one(1).id
-    assert peak < 6 * record.MAX_LINE
+    assert peak < 6 * store.MAX_LINE
 
 
 ABSOLUTE = re.compile(r"(?<=[\s'\"(=])(?:[A-Za-z]:\\\\|/)[\w.-]+[/\\][\w./\\-]*|file://")

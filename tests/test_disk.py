@@ -18,7 +18,8 @@ from killable import outcome, store
 from toys import tiny
 
 from bench import cli
-from bench.record import RunRecord, Store, encode, unfinished
+from bench.record import RunRecord, encode, unfinished
+from bench.store import Store
 
 
 def one(seed: int = 0, status: str = "ok") -> RunRecord:

@@ -23,8 +23,9 @@ from toys import tiny
 from bench import checkpoint, cli, worker
 from bench import run as room
 from bench.execute import in_processes
-from bench.record import Busy, RunRecord, Store, unfinished
+from bench.record import RunRecord, unfinished
 from bench.spec import RunSpec, Stabilisation
+from bench.store import Busy, Store
 
 ROOT = Path(__file__).parents[1]
 MINUTES = float(os.environ.get("LSTM_BENCH_LONG", "0"))
@@ -183,7 +184,7 @@ def test_two_runners_on_one_folder(unbroken: list[str], tmp_path: Path) -> None:
 def test_the_lock_of_a_dead_owner_holds_nobody(tmp_path: Path) -> None:
     """Its file stays, and means nothing: the system lets go of a lock when its owner ends."""
     path = tmp_path / "m.jsonl"
-    code = f"import pathlib, sys; from bench.record import Store; store = Store(pathlib.Path({str(path)!r}))"
+    code = f"import pathlib, sys; from bench.store import Store; store = Store(pathlib.Path({str(path)!r}))"
     holder = subprocess.Popen(
         [sys.executable, "-c", f"{code}; store.__enter__(); print(flush=True); sys.stdin.read()"],
         cwd=ROOT,

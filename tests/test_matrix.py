@@ -20,7 +20,8 @@ from nearby import work_here
 from bench import matrix
 from bench.cli import BAD_INPUT, FAILED, INTERRUPTED, OK, STORAGE, duration
 from bench.machine import label
-from bench.record import NaiveRecord, Store, encode, stores
+from bench.record import NaiveRecord, encode
+from bench.store import Store, stores
 from report import leaderboard_text
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,8 @@ import pytest
 from toys import tiny
 
 from bench.matrix import main
-from bench.record import NaiveRecord, Record, RunRecord, Store, encode, unfinished
+from bench.record import NaiveRecord, Record, RunRecord, encode, unfinished
+from bench.store import Store
 from report.frame import proof
 
 LABEL = unfinished(tiny(), "ok").machine["label"]

@@ -16,7 +16,7 @@ from bench.estimates import weigher
 from bench.execute import in_processes
 from bench.plan import slowness
 from bench.progress import Finish
-from bench.record import Store
+from bench.store import Store
 from bench.waiting import Waiting
 
 

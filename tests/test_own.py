@@ -23,7 +23,7 @@ from bench.matrices import QUICK
 from bench.matrixfile import read as read_matrix
 from bench.owned import widened
 from bench.plan import BadInput, Filters
-from bench.record import stores
+from bench.store import stores
 from report import leaderboard_text
 from report.verify import sources, verify
 from tasks import own

@@ -27,9 +27,9 @@ from bench.optimizers import build
 from bench.owned import widened
 from bench.plan import BadInput, Filters, check
 from bench.plugins import LOADED, VARIABLE, load
-from bench.record import stores
 from bench.run import weights_sha256
 from bench.spec import Architecture, Optimizer, Stabilisation
+from bench.store import stores
 from bench.technique import TECHNIQUES, Technique
 from bench.train import update
 from tasks.base import Batch

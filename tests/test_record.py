@@ -9,7 +9,8 @@ import pytest
 from toys import tiny
 
 from bench import record
-from bench.record import Busy, NaiveRecord, Store, decode, encode, stores, unfinished
+from bench.record import NaiveRecord, decode, encode, unfinished
+from bench.store import Busy, Store, stores
 
 
 def one(seed: int = 0, status: str = "ok") -> record.RunRecord:

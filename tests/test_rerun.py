@@ -16,8 +16,9 @@ from bench import cli, compared, rerun, worker
 from bench.compared import verdict
 from bench.finding import find, recorded
 from bench.plan import BadInput
-from bench.record import RunRecord, Store, stores, unfinished
+from bench.record import RunRecord, unfinished
 from bench.spec import RunSpec
+from bench.store import Store, stores
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,8 @@ import pytest
 from bench.matrices import CORE, MATRICES
 from bench.matrixfile import read
 from bench.plan import Filters, check, plan
-from bench.record import decode, stores
+from bench.record import decode
+from bench.store import stores
 from report import board as boards
 from report import formats, ink, readme, svg
 from report.board import Board

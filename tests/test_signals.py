@@ -14,7 +14,7 @@ import pytest
 
 from bench.cli import INTERRUPTED
 from bench.interrupts import Interrupts
-from bench.record import stores
+from bench.store import stores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="POSIX signals; looks for processes in /proc")
 

@@ -16,7 +16,8 @@ from bench import clock, gpu, pairs, timing, witness
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
 from bench.cli import BAD_INPUT, OK
 from bench.pairs import Pairs, noisy, rounds, take
-from bench.record import TimeRecord, stores
+from bench.record import TimeRecord
+from bench.store import stores
 from bench.witness import Processors, Reading, between
 from report import frame
 

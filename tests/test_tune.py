@@ -17,9 +17,10 @@ from bench import tune
 from bench.axes import ARCHITECTURES, OPTIMIZERS, STABILISATIONS
 from bench.matrices import MATRICES
 from bench.matrix import main
-from bench.record import Store, decode, encode
+from bench.record import decode, encode
 from bench.spaces import DIMENSIONS, RATE, STRENGTHS, Range, chosen, settled, space
 from bench.spec import Stabilisation, changed
+from bench.store import Store
 
 SPACES = [(o, s) for o in OPTIMIZERS.values() for s in STABILISATIONS.values()]
 

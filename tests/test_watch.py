@@ -14,7 +14,8 @@ import report_records as made
 from report_records import CLIP, DIGITS, GRAMMAR, GRU, LSTM, SGD
 from rich.console import Console
 
-from bench.record import Store, encode
+from bench.record import encode
+from bench.store import Store
 from report import tail, watch
 from report.tail import Tail, Watched
 

@@ -14,7 +14,7 @@ import pytest
 from fakes import nothing, specs
 
 from bench.execute import in_processes
-from bench.record import Store
+from bench.store import Store
 
 RUNS, WORKERS = int(os.environ.get("SCHEDULER_RUNS", "10000")), 2
 
