@@ -38,7 +38,9 @@ def answer(boards: Sequence[Board]) -> str:
     marks, tested = Counter(compared["mark"]), int(compared["p"].notna().sum())
     said = f"Over {plural(runs['task'].nunique(), 'task')} and {plural(rows['name'].nunique(), 'technique')}, "
     apart, least = marks[BETTER] + marks[WORSE], compared["least"].min()
-    if tested and not apart and least > ALPHA:
+    if not tested:
+        said += f"no difference to a baseline is tested, which takes {SEEDS} seeds"
+    elif not apart and least > ALPHA:
         said += (
             f"none of {plural(tested, 'difference')} to a baseline can be marked with so few seeds (p is at least "
             f"{shown(least, 2)} after Holm)"

@@ -118,6 +118,13 @@ def test_a_lost_device_is_a_failure_until_the_run_is_made() -> None:
         assert cells(board_from(made.run(DIGITS, LSTM, 0), *records), "remarks") == {"lstm/none/adam": ""}
 
 
+def test_the_answer_where_nothing_is_tested() -> None:
+    """Two seeds make no test; the first line says so, and counts nothing out of nothing."""
+    found = board_from(*(made.run(DIGITS, cell, seed) for cell in (LSTM, GRU) for seed in range(2)))
+    said = "Over 1 task and 2 techniques, no difference to a baseline is tested, which takes 3 seeds;"
+    assert findings.answer([found]).startswith(said)
+
+
 @pytest.mark.parametrize(
     ("norms", "remark"),
     [
