@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,3 +29,25 @@ def one_thread() -> None:
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this module's own."""
+    made = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTM_BENCH_CACHE", str(made))
+        yield made
+
+
+@pytest.fixture
+def text_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test has a folder of its own for prepared texts; kernels stay where they are."""
+    monkeypatch.setattr("tasks.data.symbols.places", SimpleNamespace(cache=lambda: tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that look for kernels find none: in a new cache folder they would be built anew."""
+    monkeypatch.setattr("bench.native.problem", lambda *_, **__: "not for this test")

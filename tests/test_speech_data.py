@@ -1,13 +1,10 @@
-"""Published recordings in their official layouts, a reader's own, and the features that are prepared of them."""
+"""Published recordings in their official layouts: splits, counts, damage."""
 
 from __future__ import annotations
 
 import math
-import random
 import shutil
-import time
-import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,37 +13,23 @@ import pytest
 import soundfile
 import torch
 import trees
-from torchaudio.functional import edit_distance
-from toys import tiny
+from trees import few, sizes
 
 import tasks
-from bench import native
 from bench.guards import Guard, overlap, scalers
 from bench.matrices import STANDARD
 from bench.network import Shape, count, solve_width
 from bench.plan import budget
 from bench.run import run_one
-from bench.spec import Architecture, RunSpec
-from tasks import own as door
-from tasks.base import Batch, fingerprint
-from tasks.cards import TASKS
-from tasks.data import DamagedData, MissingData, commands, folder, librispeech, sound
-from tasks.data.prepared import Clip, prepared
-from tasks.recognition import Connected, Isolated, _Counted
-from tasks.recordings import Recordings
-from tasks.speech import own, wide
+from bench.spec import Architecture
+from tasks.base import fingerprint
+from tasks.data import DamagedData, MissingData, commands, librispeech
+from tasks.recognition import Connected, Isolated
+
+pytestmark = pytest.mark.usefixtures("cache_folder")
 
 Task = Isolated | Connected
 SUBSETS = ("train-clean-100", "dev-clean", "test-clean")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder of this module's own."""
-    made = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LSTM_BENCH_CACHE", str(made))
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +53,6 @@ def copied(published: Path, tmp_path: Path) -> Callable[[str, str], Path]:
         return tmp_path
 
     return copy
-
-
-def sizes(task: Task) -> list[int]:
-    return [len(split) for split in (task.train, task.valid, task.test)]
-
-
-def few(name: str) -> RunSpec:
-    """A run of a few updates on this task, on the back end that nothing is built for."""
-    spec = tiny("speech/connected" if TASKS[name].metric == "wer" else "speech/digits")
-    small = replace(spec.budget, batch=4, steps=4, evaluate=2, curve=8)
-    return replace(spec, names=replace(spec.names, task=name), budget=small, backend="eager")
-
-
-@pytest.fixture
-def unbuilt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that look for kernels find none: in a new cache folder they would be built anew."""
-    monkeypatch.setattr(native, "problem", lambda *_, **__: "not for this test")
 
 
 def refused(name: str, data: Path, said: str, error: type[Exception] = DamagedData) -> None:
@@ -405,167 +371,6 @@ def test_a_recording_of_test_is_left_out_of_train(copied: Callable[[str, str], P
         overlap(leaky)
 
 
-# --- word errors
-
-
-def words_of(rng: random.Random, most: int) -> str:
-    return " ".join(rng.choice(["a", "b", "cc", "dé"]) for _ in range(rng.randint(0, most)))
-
-
-def spelled(labels: tuple[str, ...]) -> Connected:
-    empty = torch.zeros(0, dtype=torch.int64)
-    nothing = Recordings(np.zeros((0, 1), np.float16), empty, empty, np.zeros((0, 16), np.uint8), empty, empty,
-                         torch.zeros(1), torch.ones(1), ())  # fmt: skip
-    return Connected(TASKS["speech/an4"], nothing, nothing, nothing, labels=labels, spelled=True)
-
-
-def outputs(texts: list[str], labels: tuple[str, ...]) -> torch.Tensor:
-    """Outputs from which greedy decoding reads these texts: a blank before every sign."""
-    out = torch.zeros(len(texts), 2 * max(map(len, texts)) + 1, len(labels) + 1)
-    out[..., 0] = 20
-    for row, text in enumerate(texts):
-        for place, sign in enumerate(text):
-            out[row, 2 * place + 1, 0] = 0
-            out[row, 2 * place + 1, 1 + labels.index(sign)] = 20
-    return out
-
-
-def test_word_error_rate_is_that_of_jiwer() -> None:
-    """Over the corpus, in words that characters spell; an empty reference counts what is answered to it."""
-    jiwer = pytest.importorskip("jiwer")
-    rng, labels = random.Random(0), tuple(" abcdé")
-    task = spelled(labels)
-    for _ in range(50):
-        said, answers = ([words_of(rng, 6) for _ in range(5)] + ["a b"] for _ in range(2))
-        y = torch.nn.utils.rnn.pad_sequence([torch.tensor([1 + labels.index(s) for s in x] or [0]) for x in said], True)
-        out = outputs(answers, labels)
-        lengths = torch.full((6,), out.shape[1])
-        batch = Batch(torch.zeros(6, out.shape[1], 1), y, lengths, torch.tensor([len(text) for text in said]))
-        measured = jiwer.process_words(said, answers)
-        errors = measured.substitutions + measured.deletions + measured.insertions
-        tally = task.tally(out, batch)
-        assert (tally["edits"], tally["words"]) == (errors, sum(len(text.split()) for text in said))
-        assert task.metrics(tally)["wer"] == pytest.approx(100 * jiwer.wer(said, answers))
-
-
-def test_errors_of_a_constant_answer_need_no_alignment() -> None:
-    """Counting gives the edit distance to any reference, however long either is."""
-    rng = random.Random(1)
-    references = [tuple(rng.choice("abc") for _ in range(rng.randint(0, 7))) for _ in range(60)]
-    for word in "abcd":
-        counted = _Counted(word, references)
-        for times in range(9):
-            errors = sum(edit_distance([word] * times, one) for one in references)
-            assert counted.wer(times) == pytest.approx(100 * errors / sum(map(len, references)))
-
-
-# --- preparation
-
-
-def clips(root: Path, count: int, seconds: float = 0.25) -> list[Clip]:
-    return [Clip(trees.record(root / f"{n}.wav", 16_000, seconds), f"{n}.wav") for n in range(count)]
-
-
-def test_features_are_prepared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second time no recording is read; another size or time of a file is another preparation."""
-    every = clips(tmp_path, 3)
-    first = prepared("once", every, 16_000, wide(16_000))
-    assert first.frames.dtype == np.float16
-    assert first.lengths.tolist() == [1 + 4000 // 256] * 3
-    read: list[str] = []
-    decoded = sound.decoded
-    monkeypatch.setattr(sound, "decoded", lambda path, name: (read.append(name), decoded(path, name))[1])
-    again = prepared("once", every, 16_000, wide(16_000))
-    assert not read
-    assert np.array_equal(first.frames, again.frames)
-    time.sleep(0.01)
-    trees.record(tmp_path / "1.wav", 16_000, 0.5)
-    assert prepared("once", every, 16_000, wide(16_000)).lengths.tolist() == [16, 32, 16]
-    assert read == ["0.wav", "1.wav", "2.wav"]
-
-
-def test_stretches_of_a_file_are_its_samples(tmp_path: Path) -> None:
-    """A clip of a file has the features that the samples have by themselves."""
-    path = trees.record(tmp_path / "long.wav", 16_000, 2)
-    part = prepared("stretch", [Clip(path, "long.wav", 4_000, 12_000)], 16_000, wide(16_000))
-    alone = tmp_path / "alone.wav"
-    soundfile.write(alone, soundfile.read(path, dtype="int16")[0][4_000:12_000], 16_000)
-    whole = prepared("alone", [Clip(alone, "alone.wav")], 16_000, wide(16_000))
-    assert np.array_equal(part.frames, whole.frames)
-    assert np.array_equal(part.prints, whole.prints)
-
-
-def test_a_killed_preparation_leaves_nothing_half(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: Path
-) -> None:
-    """Its folder has no name by which it would be taken for whole, and the next pass removes it."""
-    every = clips(tmp_path, 4)
-
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", killed)
-        with pytest.raises(KeyboardInterrupt):
-            prepared("killed", every, 16_000, wide(16_000))
-    folders = [path for path in (cache_folder / "prepared").glob("killed-*") if path.is_dir()]
-    assert [path.suffix for path in folders] == [".half"]
-    assert len(prepared("killed", every, 16_000, wide(16_000)).lengths) == 4
-    folders = [path for path in (cache_folder / "prepared").glob("killed-*") if path.is_dir()]
-    assert [path.suffix for path in folders] == [""]
-
-
-@pytest.mark.parametrize("file", ["frames", "index.npz"])
-def test_a_damaged_preparation_is_made_again(file: str, tmp_path: Path, cache_folder: Path) -> None:
-    """Cut short, or gone."""
-    every = clips(tmp_path, 3)
-    first = prepared(f"damaged-{file}", every, 16_000, wide(16_000))
-    frames = np.array(first.frames)
-    (path,) = (cache_folder / "prepared").glob(f"damaged-{file}-*/{file}")
-    for damage in (lambda: path.write_bytes(path.read_bytes()[:-7]), path.unlink):
-        damage()
-        assert np.array_equal(prepared(f"damaged-{file}", every, 16_000, wide(16_000)).frames, frames)
-
-
-def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what to do, and without the machine's folders."""
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("LSTM_BENCH_CACHE", str(tmp_path / "file/no-folder"))
-    with pytest.raises(DamagedData, match=r"cannot be written to the cache folder .*LSTM_BENCH_CACHE") as error:
-        prepared("unwritable", clips(tmp_path, 1), 16_000, wide(16_000))
-    assert str(tmp_path) not in str(error.value)
-
-
-def test_memory_does_not_grow_with_the_number_of_files(tmp_path: Path) -> None:
-    """Five times as many recordings, as large together as the peak, take no more; the frames stay on the disk."""
-    every = clips(tmp_path, 150, 3)
-    prepared("warm", every[:1], 16_000, wide(16_000))
-    peaks = []
-    for name, some in (("few", every[:30]), ("many", every)):
-        tracemalloc.start()
-        found = prepared(name, some, 16_000, wide(16_000))
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 1e6
-    assert found.frames.nbytes + 4 * 150 * 48_000 > 2 * peaks[1]
-
-
-@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 48_000])
-def test_features_at_every_rate_have_no_empty_band(rate: int, tmp_path: Path) -> None:
-    """torchaudio warns of a band between two frequencies, and a warning is an error here."""
-    path = trees.record(tmp_path / "a.wav", 16_000, 1)
-    found = prepared(f"rate-{rate}", [Clip(path, "a.wav")], rate, wide(rate))
-    assert (np.array(found.frames, np.float32).std(0) > 0.1).all()
-
-
-def test_digital_silence_has_finite_features(tmp_path: Path) -> None:
-    """A recording of zeros cannot be brought to a level; it stays zeros."""
-    soundfile.write(tmp_path / "zeros.wav", np.zeros(8_000, np.int16), 16_000)
-    assert np.isfinite(
-        prepared("zeros", [Clip(tmp_path / "zeros.wav", "zeros.wav")], 16_000, wide(16_000)).frames
-    ).all()
-
-
 def test_the_fingerprint_follows_samples_and_labels(copied: Callable[[str, str], Path]) -> None:
     """One sample of one recording, or one word of one transcript, is another fingerprint; loading twice is not."""
     data = copied("LibriSpeech", "LibriSpeech")
@@ -581,170 +386,3 @@ def test_the_fingerprint_follows_samples_and_labels(copied: Callable[[str, str],
     samples[50] += 1
     soundfile.write(path, samples, 16_000)
     assert fingerprint(tasks.load("speech/librispeech/100/clean", data)) != first
-
-
-# --- the reader's own
-
-
-def labelled(root: Path, count: int = 10, splits: tuple[str, ...] = ("",)) -> Path:
-    for split in splits:
-        for label in ("left", "right"):
-            for n in range(count):
-                trees.record(root / split / label / f"{split}{label}{n}.wav", (8_000, 44_100)[n % 2])
-    return root
-
-
-def task_of(**options: str) -> Task:
-    metric, better, unit = folder.metric(options)
-    card = replace(TASKS["speech/an4"], name="speech/own/mine", metric=metric, better=better, unit=unit)
-    return own(card, options)
-
-
-def test_a_folder_of_labels_is_a_task(tmp_path: Path) -> None:
-    """A tenth for test, a tenth for valid, by a hash of names; any rate, any depth, hidden files passed over."""
-    root = labelled(tmp_path / "clips")
-    (root / "left/.hidden.wav").write_bytes(b"no sound")
-    (root / "notes.txt").write_text("no sound either")
-    (root / "left/deeper").mkdir()
-    shutil.move(root / "left/left0.wav", root / "left/deeper/left0.wav")
-    task = task_of(dir=str(root))
-    assert isinstance(task, Isolated)
-    assert task.labels == ("left", "right")
-    assert sizes(task) == [16, 2, 2]
-    assert task.card.metric == "accuracy"
-    assert task.time == 1 + 4_000 // 256
-    assert task_of(dir=str(root), rate="8000").time == 1 + 2_000 // 128
-    assert fingerprint(task) == fingerprint(task_of(dir=str(root)))
-
-
-def test_a_train_split_that_is_in_test_is_refused(tmp_path: Path) -> None:
-    """To the last sample the same: nothing would be learnt that is not tested."""
-    root = labelled(tmp_path / "clips", 2, ("valid", "test"))
-    shutil.copytree(root / "test", root / "train")
-    with pytest.raises(DamagedData, match="every recording of train stands in test"):
-        task_of(dir=str(root))
-
-
-def test_a_folder_may_have_splits(tmp_path: Path) -> None:
-    """train, valid and test with labels below."""
-    root = labelled(tmp_path / "clips", 3, folder.SPLITS)
-    assert sizes(task_of(dir=str(root))) == [6, 6, 6]
-    trees.record(root / "test/up/a.wav", 16_000)
-    with pytest.raises(DamagedData, match="clips/test/up/a.wav: train has no recording of up"):
-        task_of(dir=str(root))
-    shutil.rmtree(root / "test/up")
-    trees.record(root / "extra/up/a.wav", 16_000)
-    with pytest.raises(DamagedData, match="clips: extra beside train, valid and test"):
-        task_of(dir=str(root))
-    shutil.rmtree(root / "extra")
-    trees.record(root / "test/a.wav", 16_000)
-    with pytest.raises(DamagedData, match=r"clips/test/a.wav: not in the folder of a label"):
-        task_of(dir=str(root))
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda root: shutil.rmtree(root / "left"), "clips: one label, right"),
-        (lambda root: (root / "left/a.mp3").write_bytes(b""), "clips/left/a.mp3: .mp3 is not read; convert it"),
-        (lambda root: trees.record(root / "a.wav", 16_000), "clips/a.wav: not in the folder of a label"),
-        (lambda root: [shutil.rmtree(path) for path in root.iterdir()], "clips: no recordings"),
-        (lambda root: (root / "left/left1.wav").write_bytes(b"text"), "left/left1.wav: begins with text"),
-    ],
-)
-def test_a_folder_that_is_no_task_is_refused(damage: Callable[[Path], object], said: str, tmp_path: Path) -> None:
-    """With the file and what to do."""
-    root = labelled(tmp_path / "clips", 4)
-    damage(root)
-    with pytest.raises(DamagedData) as error:
-        task_of(dir=str(root))
-    assert said in str(error.value)
-
-
-def table(root: Path, text: str | bytes, count: int = 10) -> Path:
-    for n in range(count):
-        trees.record(root / f"{n}.wav", 16_000, 0.5)
-    path = root / "list.csv"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
-
-
-def test_a_table_of_transcripts_is_a_task(tmp_path: Path) -> None:
-    """Characters of train are symbols; one more stands for all that train does not have."""
-    rows = [
-        f'{n}.wav,{"test" if n > 7 else "valid" if n > 5 else "train"},"a  {"ä," if n > 7 else "b"}"' for n in range(10)
-    ]
-    path = table(tmp_path / "audio", "\ufefffile,split,transcript\r\n" + "\r\n".join(rows) + "\r\n\r\n")
-    task = task_of(csv=str(path))
-    assert isinstance(task, Connected)
-    assert sizes(task) == [6, 2, 2]
-    assert task.labels == (" ", "a", "b", "\N{REPLACEMENT CHARACTER}")
-    assert task._references(task.train)[0] == ("a", "b")
-    moved = tmp_path / "elsewhere.csv"
-    moved.write_text("file,transcript\n" + "\n".join(f"{n}.wav,a b" for n in range(10)))
-    task = task_of(csv=str(moved), audio="audio")
-    assert sizes(task) == [8, 1, 1]
-    assert task.card.metric == "wer"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "list.csv: empty"),
-        ("\n\n", "list.csv: empty"),
-        ("file,transcript\n", "list.csv: a header and no recordings"),
-        ("file,text\n0.wav,a\n", "list.csv:1: columns file, text; expected file, transcript"),
-        ("file,transcript,transcript\n0.wav,a,b\n", "list.csv:1: columns file, transcript, transcript"),
-        ("file,transcript\n0.wav,a,b\n", "list.csv:2: 3 fields, the header has 2"),
-        ("file,transcript\n0.wav\n", "list.csv:2: 1 fields, the header has 2"),
-        ("file,transcript\n0.wav,a\n0.wav,b\n", "list.csv:3: 0.wav comes twice"),
-        ("file,transcript\n,a\n", "list.csv:2: no file is named"),
-        ("file,transcript\ngone.wav,a\n", "list.csv:2: gone.wav is not there"),
-        ("file,transcript,split\n0.wav,a,dev\n", "list.csv:2: split 'dev'; expected train, valid or test"),
-        ('file,transcript\n0.wav,"a\n', "list.csv:2: unexpected end of data"),
-        (b"file,transcript\n0.wav,\xff\n", "list.csv: byte 22 is no UTF-8"),
-        ("file,transcript,split\n0.wav,a,train\n", "list.csv: 1 recordings, none of them for valid"),
-        ("file,transcript\n0.wav,\n1.wav,\n2.wav,\n3.wav,\n", "no word in any transcript"),
-        ("file,transcript\n0.wav," + "ab" * 40 + "\n1.wav,a\n2.wav,b\n3.wav,a\n", "0.wav: 32 frames are too few"),
-        ("file,transcript\n0.wav," + "x" * 140_000 + "\n", "list.csv:2: field larger than field limit"),
-        ("file,transcript\n0.wav\0,a\n", "list.csv:2: "),
-    ],
-)
-def test_a_table_that_is_no_task_is_refused(text: str | bytes, said: str, tmp_path: Path) -> None:
-    """With the line and what to do."""
-    with pytest.raises(DamagedData) as error:
-        task_of(csv=str(table(tmp_path, text)))
-    assert said in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({}, "give either dir=... or csv=..."),
-        ({"dir": "a", "csv": "b"}, "give either"),
-        ({"dir": "a", "audio": "b"}, "audio=... belongs to csv=..."),
-        ({"dir": "a", "rate": "fast"}, "rate must be a whole number from 8000 to 48000, got 'fast'"),
-        ({"dir": "a", "rate": "4000"}, "rate must be"),
-        ({"dir": "a", "rate": "-16000"}, "rate must be"),
-    ],
-)
-def test_options_that_make_no_task_are_refused(options: dict[str, str], said: str) -> None:
-    """Before any file is read."""
-    with pytest.raises(ValueError, match=said.replace("(", r"\(").split("...")[0]):
-        folder.metric(options)
-
-
-def test_own_recordings_run_from_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuilt: None
-) -> None:
-    """`speech:dir=clips` is a task like any other."""
-    monkeypatch.delenv(door.VARIABLE, raising=False)
-    monkeypatch.setenv(door.VARIABLE, "")
-    labelled(tmp_path / "clips")
-    (name,) = door.register(["speech:dir=clips,rate=8000"], tmp_path).values()
-    try:
-        record = run_one(few(name))
-        assert record.status == "ok", record.reason
-        assert record.task["metric"] == "accuracy"
-    finally:
-        del door.OWNED[name], TASKS[name]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
+from toys import tiny
 
+from bench.spec import RunSpec
+from tasks.cards import TASKS
 from tasks.data.commands import WORDS
 
 SPEAKERS = {"train": [f"{n:08x}" for n in range(6)], "valid": ["aaaaaaaa"], "test": ["bbbbbbbb"]}
@@ -100,3 +105,15 @@ def librispeech(root: Path, subsets: Sequence[str]) -> Path:
                 lines.append(f"{name} {('IT IS', 'DON' + chr(39) + 'T GO')[n]}")
             (folder / f"{speaker}-{chapter}.trans.txt").write_text("\n".join(lines) + "\n")
     return root
+
+
+def sizes(task: Any) -> list[int]:
+    """How many sequences train, valid and test have."""
+    return [len(split) for split in (task.train, task.valid, task.test)]
+
+
+def few(name: str) -> RunSpec:
+    """A run of a few updates on this task, on the back end that nothing is built for."""
+    spec = tiny("speech/connected" if TASKS[name].metric == "wer" else "speech/digits")
+    small = replace(spec.budget, batch=4, steps=4, evaluate=2, curve=8)
+    return replace(spec, names=replace(spec.names, task=name), budget=small, backend="eager")
