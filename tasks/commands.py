@@ -126,6 +126,8 @@ def check(data: Path, names: list[str], deep: bool, as_json: bool) -> int:
         for task, facts in found.tasks.items():
             print(f"{'':<{WIDTH}}{task}: {', '.join(f'{key} {value}' for key, value in facts.items())}")
     absent = [found for found in findings if found.state == "absent"]
+    if absent and not deep and not as_json:
+        print("\nabsent: not in the official layout; --deep asks the readers, which know others too")
     if len(absent) == len(findings):
         print(f"error: none of this is in {data}; official layouts stand in docs/data.md", file=sys.stderr)
     if any(found.state == "wrong" for found in findings) or (absent and (names or len(absent) == len(findings))):

@@ -178,7 +178,9 @@ def test_the_disk_and_the_person(
 def test_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str], served: Serve) -> None:
     """An absent dataset is no fault unless it was named or all are; a damaged or half one is."""
     code, text, told = run(capsys, "check", tmp_path)
-    assert (code, set(text.split()[1::2])) == (1, {"absent"})
+    states, hint = text.split("\n\n")
+    assert (code, set(states.split()[1::2])) == (1, {"absent"})
+    assert "--deep asks the readers" in hint
     assert "official layouts" in told
     served(whole)
     run(capsys, "fetch", "set", "--data", tmp_path)
