@@ -3,11 +3,12 @@ is recorded to differ. Plain values in, words out."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import stdev
 from typing import Any, Literal
+
+from bench.untrusted import mapping
 
 Word = Literal["IDENTICAL", "WITHIN TOLERANCE", "DIFFERENT"]
 Row = Mapping[str, Any]
@@ -57,7 +58,7 @@ def verdict(old: Row, new: Row, siblings: Sequence[float]) -> Verdict:
     if old["status"] != "ok":
         other = bool(old.get("weights")) and not same
         return Verdict("WITHIN TOLERANCE" if other else "IDENTICAL", ends + ", by other weights" * other, differs)
-    metric = f"{_mapping(old.get('task')).get('metric') or 'score'}"
+    metric = f"{mapping(old.get('task')).get('metric') or 'score'}"
     was, now = float(old["score"]), float(new["score"])  # a run that ended ok has one
     if same and was == now:
         return Verdict("IDENTICAL", f"weights sha256 {old['weights'][:16]}, {metric} {now:.6g}", differs)
@@ -77,11 +78,11 @@ def tolerance(score: float, siblings: Sequence[float]) -> tuple[float, str]:
 
 def differences(old: Row, new: Row) -> Iterator[str]:
     """What two records say differently of how they were made. What the older one does not say is not compared."""
-    before, after = (_mapping(row.get("machine")) for row in (old, new))
+    before, after = (mapping(row.get("machine")) for row in (old, new))
     pairs: list[tuple[str, Any, Any]] = [(called, before.get(key), after.get(key)) for key, called in FACTS.items()]
-    libraries, today = (_mapping(row.get("versions")) for row in (old, new))
+    libraries, today = (mapping(row.get("versions")) for row in (old, new))
     pairs += [(name, libraries[name], today.get(name)) for name in sorted(libraries)]
-    was, now = (_mapping(row.get("task")).get("fingerprint") for row in (old, new))
+    was, now = (mapping(row.get("task")).get("fingerprint") for row in (old, new))
     pairs += [("data fingerprint", was, now), ("back end", old.get("backend"), new.get("backend"))]
     pairs += [("code", old.get("code"), new.get("code"))]
     yield from (f"{called} {was} -> {now}" for called, was, now in pairs if was is not None and was != now)
@@ -95,14 +96,3 @@ def differences(old: Row, new: Row) -> Iterator[str]:
 def _end(row: Row) -> str:
     """How a run ended, as text."""
     return str(row["status"]) if row.get("step") is None else f"{row['status']} at step {row['step']}"
-
-
-def number(value: object) -> float | None:
-    """`value` as a finite float, where it is one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

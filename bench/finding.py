@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.plan import BadInput
 from bench.store import Store, stores
+from bench.untrusted import sentence
 
 SHOWN = 8
 """Records named where what was asked for is several."""
@@ -25,13 +26,7 @@ class Found:
     row: dict[str, Any]
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line} ({plain(self.row['id'])}, {plain(self.row['name'])})"
-
-
-def plain(value: object, limit: int = 200) -> str:
-    """`value` on one line without anything that a terminal obeys: records are written by others."""
-    text = "".join(c if c.isprintable() else "\ufffd" for c in str(value))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+        return f"{self.path}:{self.line} ({sentence(self.row['id'])}, {sentence(self.row['name'])})"
 
 
 def find(asked: str, results: Path) -> Found:
@@ -55,12 +50,12 @@ def find(asked: str, results: Path) -> Found:
     if not matching:
         names = {str(found.row["id" if wanted == "id" else "name"]) for found in every}
         close = get_close_matches(asked.rpartition(":")[2], sorted(names), n=3, cutoff=0.6)
-        hint = f" Did you mean {' or '.join(repr(plain(name)) for name in close)}?" if close else ""
-        raise BadInput([f"no run with the {wanted} {plain(asked)!r} among {len(every)} below {results}.{hint}"])
+        hint = f" Did you mean {' or '.join(repr(sentence(name)) for name in close)}?" if close else ""
+        raise BadInput([f"no run with the {wanted} {sentence(asked)!r} among {len(every)} below {results}.{hint}"])
     if len(matching) > 1:
         more = f", and {len(matching) - SHOWN} more" if len(matching) > SHOWN else ""
         told = "; ".join(map(str, matching[:SHOWN]))
-        raise BadInput([f"{plain(asked)!r} is {len(matching)} records; name one by file and line: {told}{more}"])
+        raise BadInput([f"{sentence(asked)!r} is {len(matching)} records; name one by file and line: {told}{more}"])
     return matching[0]
 
 
@@ -76,12 +71,12 @@ def recorded(files: Iterable[Store]) -> Iterable[Found]:
 
 def _at(path: Path, line: int) -> Found:
     if not path.is_file():
-        raise BadInput([f"there is no file {plain(path)}"])
+        raise BadInput([f"there is no file {sentence(path)}"])
     row = next((row for number, _, row in Store(path).lines() if number == line), None)
     if row is None or isinstance(row, ValueError):
-        raise BadInput([f"{plain(path)}:{line} is no record: {plain(row or 'there is nothing on that line')}"])
+        raise BadInput([f"{sentence(path)}:{line} is no record: {sentence(row or 'there is nothing on that line')}"])
     if row.get("kind") != "run" or not {"id", "name"} <= set(row):
         raise BadInput(
-            [f"{plain(path)}:{line} is a record of kind {plain(row.get('kind'))!r}; only runs are run again"]
+            [f"{sentence(path)}:{line} is a record of kind {sentence(row.get('kind'))!r}; only runs are run again"]
         )
     return Found(path, line, row)

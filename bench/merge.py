@@ -32,7 +32,7 @@ Place = tuple[str, str]
 KINDS = ("run", "trial", "naive", "time", "core")
 LABEL = re.compile(r"[a-z0-9-]{1,64}")
 SAID = ("status", "step", "score", "valid", "scores", "steps", "best_step", "restored", "weights", "task")
-"""What came of a record's run (report.frame.PROVEN), trial or naive row. A measurement of time has none of them."""
+"""What came of a record's run (report.flat.PROVEN), trial or naive row. A measurement of time has none of them."""
 
 
 @dataclass(frozen=True)

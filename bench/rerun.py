@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -12,14 +13,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bench import PROTOCOL, cli, isa, owned, worker
-from bench.compared import Verdict, number, verdict
-from bench.finding import Found, find, plain, recorded
+from bench.compared import Verdict, verdict
+from bench.finding import Found, find, recorded
 from bench.names import unknown
 from bench.plan import DEVICES, BadInput
 from bench.plugins import LOADED
 from bench.record import RunRecord
 from bench.spec import Isa, RunSpec
 from bench.store import Store
+from bench.untrusted import clean, number, sentence
 from tasks.cards import TASKS
 from tasks.own import is_own
 
@@ -34,27 +36,27 @@ def spec_of(found: Found, level: Isa | None) -> RunSpec:
     """
     row, values = found.row, found.row.get("spec")
     if row.get("status") == "skipped":
-        raise BadInput([f"{found} was skipped: {plain(row.get('reason'))}"])
+        raise BadInput([f"{found} was skipped: {sentence(row.get('reason'))}"])
     if not isinstance(values, dict) or not isinstance(row.get("names"), dict):
         raise BadInput([f"{found} does not say what was run"])
     if values.get("protocol") != PROTOCOL:
-        stated = plain(values.get("protocol"))
+        stated = sentence(values.get("protocol"))
         raise BadInput([f"{found} was made under protocol {stated}; this code follows {PROTOCOL}: other numbers"])
-    task = plain(values.get("task"))
+    task = sentence(values.get("task"))
     if task not in TASKS:
         raise BadInput([_absent(task, row) or unknown("task", task, TASKS)])
     if values.get("task_version") != TASKS[task].version:
-        stated = plain(values.get("task_version"))
+        stated = sentence(values.get("task_version"))
         raise BadInput([f"{found} is of version {stated} of {task}; this code has {TASKS[task].version}: other data"])
     try:
         spec = RunSpec.of(values, row["names"], LIMIT)
     except ValueError as error:
-        raise BadInput([_absent("", row) or f"{found}: {plain(error)}"]) from None
+        raise BadInput([_absent("", row) or f"{found}: {sentence(error)}"]) from None
     if spec.id != row["id"]:
         raise BadInput([f"{found}: its values have the id {spec.id}"])
     if spec.device not in DEVICES:
-        raise BadInput([unknown("device", plain(spec.device), DEVICES)])
-    if row.get("status") == "ok" and number(row.get("score")) is None:
+        raise BadInput([unknown("device", sentence(spec.device), DEVICES)])
+    if row.get("status") == "ok" and math.isnan(number(row.get("score"))):
         raise BadInput([f"{found} ended ok and has no score"])
     spec = replace(spec, isa=level or spec.isa)
     if spec.isa != "native" and spec.device != "cpu":
@@ -71,7 +73,7 @@ def _absent(task: str, row: Mapping[str, Any]) -> str | None:
         return f"{task} is data of the reader's own: give the same with --task '{family}:...' (docs/own-data.md)"
     versions = row.get("versions")
     known = versions if isinstance(versions, dict) else {}
-    made = [plain(key).partition(" ")[2] for key in known if key.startswith("plugin ")]
+    made = [sentence(key).partition(" ")[2] for key in known if key.startswith("plugin ")]
     lacking = [f"--plugin {module}" for module in made if module not in LOADED.modules]
     return f"made with plug-ins that are not loaded here: {' '.join(lacking)}" if lacking else None
 
@@ -81,7 +83,7 @@ def siblings(found: Found) -> list[float]:
     rows = [other.row for other in recorded([Store(found.path)])]
     same = [row for row in rows if row.get("configuration") == found.row.get("configuration")]
     scores = [number(row.get("score")) for row in same if row.get("status") == "ok"]
-    return [score for score in scores if score is not None]
+    return [score for score in scores if not math.isnan(score)]
 
 
 def again(found: Found, spec: RunSpec, data: Path | None) -> RunRecord:
@@ -106,7 +108,7 @@ def again(found: Found, spec: RunSpec, data: Path | None) -> RunRecord:
     ):
         (record,) = runs
     if record.status == "skipped":
-        raise BadInput([plain(record.reason, 600)])
+        raise BadInput([clean(record.reason, 600)])
     return record
 
 
@@ -119,9 +121,9 @@ def told(found: Found, new: RunRecord, said: Verdict, as_json: bool) -> str:
         }
         about = {"record": f"{found.path}:{found.line}", "id": row["id"], "name": row["name"], "ran": new.name}
         return json.dumps({**about, "verdict": said.word, "text": said.text, "differs": said.differs, **outcome})
-    differs = [f"  {plain(line)}" for line in said.differs] or ["  nothing that is recorded"]
+    differs = [f"  {sentence(line)}" for line in said.differs] or ["  nothing that is recorded"]
     head = ["what differs from the record:"] if said.word != "IDENTICAL" or said.differs else []
-    return "\n".join([f"{said.word} {plain(said.text)}", *head, *(differs if head else [])])
+    return "\n".join([f"{said.word} {sentence(said.text)}", *head, *(differs if head else [])])
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:

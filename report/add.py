@@ -14,10 +14,11 @@ from bench.matrices import MATRICES
 from bench.matrixfile import NAME
 from bench.names import unknown
 from bench.store import Busy, Store
+from bench.untrusted import clean, mapping
 from report import BadInput
 from report.checks import LABEL, schema
 from report.crosschecks import Across, Problem, Source, Within
-from report.frame import Row, clean, mapping
+from report.flat import Row
 from report.verify import verify
 
 

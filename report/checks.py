@@ -17,7 +17,8 @@ from bench.plan import budget
 from bench.record import CoreRecord, NaiveRecord, RunRecord, TimeRecord, TrialRecord
 from bench.spec import Names, changed, digest
 from bench.tune import SEEDS
-from report.frame import Row, clean, items, mapping, number
+from bench.untrusted import clean, items, mapping, number
+from report.flat import Row
 from tasks.published import TOO_GOOD
 
 KINDS = {"run": RunRecord, "trial": TrialRecord, "naive": NaiveRecord, "time": TimeRecord, "core": CoreRecord}

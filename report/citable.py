@@ -12,9 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from bench.names import unknown
+from bench.untrusted import clean
 from report import BadInput
 from report.comparison import SEEDS
-from report.frame import AXES, Frames, chosen, clean, load
+from report.flat import AXES
+from report.frame import Frames, chosen, load
 from report.groups import Group, Triple, baseline, groups_of, named
 from report.signature import record_hash, signature
 from report.stats import t_interval

@@ -14,10 +14,10 @@ from bench.finding import Found, recorded
 from bench.matrices import MATRICES
 from bench.methods import METHODS, cited, method
 from bench.store import stores
+from bench.untrusted import clean
 from report import suite
 from report.citable import Citable, find
 from report.findings import listed, plural
-from report.frame import clean
 from report.signature import ranges
 from report.stats import shown
 from tasks.cards import TASKS

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from report.comparison import SEEDS
-from report.frame import AXES
+from report.flat import AXES
 from report.groups import Group, Triple
 from report.signature import record_hash, signature
 from report.stats import t_interval

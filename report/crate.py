@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bench.untrusted import clean
 from report import files, suite
 from report.deposit import Held, counted, read
 from report.findings import plural
-from report.frame import clean
 from tasks.cards import TASKS
 from tasks.data import SOURCES
 from tasks.literature import PUBLICATIONS

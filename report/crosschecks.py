@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.matrices import MATRICES
+from bench.untrusted import clean, mapping, number
 from report.checks import named
-from report.frame import Row, clean, mapping, number
+from report.flat import Row
 
 Level = Literal["error", "warning", "note"]
 

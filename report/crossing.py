@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from report import ink
 from report.board import Board
 from report.findings import plural
-from report.frame import AXES
+from report.flat import AXES
 from report.groups import Group, Triple
 from report.stats import t_interval
 from report.tables import Line, Table

@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 from bench.core_table import FOLDER
 from bench.store import Store, stores
+from bench.untrusted import clean, mapping
 from report import BadInput
-from report.frame import Row, clean, mapping, readable
+from report.flat import Row
+from report.frame import readable
 
 
 @dataclass(frozen=True)

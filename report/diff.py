@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.store import Store, stores
+from bench.untrusted import clean
 from report import BadInput
 from report.board import board
 from report.comparison import SEEDS
 from report.findings import listed, plural
-from report.frame import Row, clean, frames, readable
+from report.flat import Row
+from report.frame import frames, readable
 from report.listing import printed, rich_table, with_columns
 from report.moved import ALONE, APART, FAILED, MOVED, SAME, SHARED, Compared, Diff, Pair, Sets, diff
 from report.stats import shown, signed

@@ -10,7 +10,8 @@ import pandas as pd
 from bench.names import unknown
 from report import BadInput
 from report.board import Board, board
-from report.frame import AXES, Frames
+from report.flat import AXES
+from report.frame import Frames
 from report.groups import Triple
 from report.page import anchors
 

@@ -6,11 +6,9 @@ import hashlib
 import json
 import math
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,11 @@ import pandas as pd
 
 from bench.core_table import FOLDER
 from bench.names import unknown
-from bench.spec import digest
 from bench.store import Store, stores
-from report import BadInput
+from bench.untrusted import clean, items, mapping, number
+from report import BadInput, flat
+from report.flat import Row
 from tasks.cards import TASKS
-
-Row = dict[str, Any]
-
-AXES = ("architecture", "stabilisation", "optimizer")
 
 GROUP = ("task", "version", "fingerprint", "device", "asked", "budget", "protocol", "tuned")
 """Runs that differ in any of these are never compared, let alone averaged. (Of two machines: neither paired nor
@@ -51,8 +46,6 @@ TIMES = ("configuration", "device", "machine", "ms", "ratio", "ratio_low", "rati
 PENDING = ("skipped", "device-lost")
 """Statuses of runs that the next command makes anew: a finished run of the same id stands in their place."""
 
-_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidi marks, half characters, foreign line ends
-
 
 @dataclass(frozen=True)
 class Frames:
@@ -67,37 +60,6 @@ class Frames:
     times: pd.DataFrame
     trials: pd.DataFrame  # one row a trial of tuning; `configuration` is the technique's at the tables' values
     versions: tuple[str, ...]  # of libraries and of the code, as text
-
-
-def clean(value: object, limit: int = 64) -> str:
-    """`value` on one line, without control or bidi characters, of bounded length: fit for any output."""
-    return _clean(str(value), limit)
-
-
-@lru_cache(maxsize=100_000)  # a few words fill most fields of a hundred thousand records
-def _clean(value: str, limit: int) -> str:
-    text = "".join("\ufffd" if unicodedata.category(c) in _UNPRINTABLE else c for c in value).strip()
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def number(value: object) -> float:
-    """`value` as a finite float, else NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    try:
-        return float(value) if math.isfinite(value) else math.nan
-    except OverflowError:
-        return math.nan
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """`value` where it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def items(value: object) -> list[Any]:
-    """`value` where it is a JSON list, else an empty one."""
-    return value if isinstance(value, list) else []
 
 
 def names(results: Path) -> list[str]:
@@ -158,14 +120,14 @@ def frames(matrix: str, rows: Iterable[Row]) -> Frames:
         if row.get("kind") in kinds:
             kinds[row["kind"]].setdefault(row["id"], row)
     records = _apart([row for row in rows if row.get("kind") == "run"])
-    flat = [_run(row) for row in records]
-    tried = [_trial(row) for row in _apart([row for row in rows if row.get("kind") == "trial"])]
-    _complete([*flat, *tried])
-    runs = pd.DataFrame(flat, columns=list(RUNS)).sort_values(
+    made = [flat.run(row) for row in records]
+    tried = [flat.trial(row) for row in _apart([row for row in rows if row.get("kind") == "trial"])]
+    _complete([*made, *tried])
+    runs = pd.DataFrame(made, columns=list(RUNS)).sort_values(
         ["task", "configuration", "seed", "id"], ignore_index=True
     )
     skipped = runs["status"] == "skipped"
-    primary, by_id = {run["id"]: run["metric"] for run in flat}, sorted(records, key=lambda row: row["id"])
+    primary, by_id = {run["id"]: run["metric"] for run in made}, sorted(records, key=lambda row: row["id"])
     return Frames(
         matrix=clean(matrix),
         runs=runs[~skipped].reset_index(drop=True),
@@ -187,168 +149,13 @@ def _apart(rows: list[Row]) -> list[Row]:
     for row in rows:
         pending = row.get("status") in PENDING
         if not (pending and row["id"] in finished):
-            found.setdefault((row["id"], "" if pending else _origin(row)), row)
+            found.setdefault((row["id"], "" if pending else flat.origin(row)), row)
     several = {run for run, count in Counter(run for run, _ in found).items() if count > 1}
     return [{**row, "id": f"{run} {origin}"} if run in several else row for (run, origin), row in found.items()]
 
 
-def _origin(row: Row) -> str:
-    """Machine and version of torch: what two runs must share to be averaged or paired."""
-    machine = clean(mapping(row.get("machine")).get("label") or "?")
-    return f"{machine}, torch {clean(mapping(row.get('versions')).get('torch') or '?')}"
-
-
 def _sorted(rows: list[Row], columns: tuple[str, ...], by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).sort_values(by, ignore_index=True)
-
-
-def _last_line(reason: object) -> str:
-    """The line of a traceback that says what happened."""
-    lines = str(reason or "").strip().splitlines()
-    return clean(lines[-1], 160) if lines else ""
-
-
-def _run(row: Row) -> Row:
-    spec, probes, proof = (mapping(row.get(key)) for key in ("spec", "probes", "certificate"))
-    gradient, gap = mapping(probes.get("gradient")), mapping(probes.get("gap"))
-    start, end = mapping(gradient.get("start")), mapping(gradient.get("end"))
-    shared = {key: value for key, value in spec.items() if key != "seed"}
-    score, status = number(row.get("score")), clean(row.get("status"))
-    return {
-        **_facts(row),
-        "tuned": clean(spec.get("tuned") or 0),  # trials that chose its settings
-        "seed": number(spec.get("seed")),
-        "status": "no score" if status == "ok" and math.isnan(score) else status,
-        "step": number(row.get("step")),
-        "score": score if status == "ok" else math.nan,
-        "parameters": number(row.get("parameters")),
-        "width": number(row.get("width")),
-        "backend": clean(row.get("backend") or ""),
-        "gap": number(gap.get("gap")),
-        "gap_scored": _gap_scored(row),
-        "clipped": number(probes.get("clipped")),
-        "weights": clean(row.get("weights") or ""),  # sha256 of the scored weights
-        "probed": "half_life" in end,
-        "half_start": _half_life(start),
-        "half_end": _half_life(end),
-        # the ids under which this configuration is timed on either device: only the device differs
-        **{device: digest({**shared, "device": device}) for device in ("cpu", "cuda")},
-        "machine": clean(mapping(row.get("machine")).get("label") or "?"),
-        "idle": ", ".join(sorted(clean(name) for name in items(proof.get("idle")))),
-        "alarm": clean(proof.get("too_good") or "", 160),
-        "suspect": _suspect(end) if status == "ok" else "",
-        **_company(row, spec),
-    }
-
-
-def _company(row: Row, spec: Mapping[str, Any]) -> Row:
-    """What a score must be named together with, and where its record is."""
-    machine, versions, cost = (mapping(row.get(key)) for key in ("machine", "versions", "cost"))
-    return {
-        "steps": number(row.get("steps")),
-        "best_step": number(row.get("best_step")),
-        "seconds": number(cost.get("seconds")),
-        "peak_mib": number(cost.get("peak_mib")),
-        "settings": tuple(
-            _settings(mapping(spec.get(axis))) for axis in ("architecture", "stabilisation", "optimizer")
-        ),
-        "suite": clean(versions.get("lstm-training-bench") or "?"),
-        "torch": clean(versions.get("torch") or "?"),
-        "plugins": ",".join(
-            sorted(
-                f"{clean(name)[7:]}@{clean(value)}" for name, value in versions.items() if name.startswith("plugin ")
-            )
-        ),
-        "threads": number(machine.get("threads")),
-        "isa": clean(machine.get("kernels") or machine.get("capability") or machine.get("simd") or "?").lower(),
-        "strict": machine.get("deterministic") is True,
-        "code": clean(row.get("code") or "?"),
-        "proof": proof({**row, "id": row["id"].partition(" ")[0]}),  # without the origin that _apart adds
-        "file": clean(row.get("file") or "", 160),
-    }
-
-
-def _settings(values: Mapping[str, Any]) -> str:
-    return clean(
-        ",".join(f"{clean(key)}={clean(value)}" for key, value in sorted(values.items()) if key != "rule"), 160
-    )
-
-
-PROVEN = ("id", "status", "step", "score", "steps", "best_step", "restored", "weights", "task")
-"""Fields that say what a run is and what came of it: not when, where or how fast. The id stands for all its values,
-the hash of the weights for the whole of its training."""
-
-
-def proof(row: Row) -> str:
-    """sha256 (first 16 digits) of what came of a run: the same on any machine that gives the same bits."""
-    kept = {key: row.get(key) for key in PROVEN}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _trial(row: Row) -> Row:
-    values = {clean(name): number(value) for name, value in mapping(row.get("values")).items()}
-    return {
-        **_facts(row),
-        "tuned": "0",  # of however many: the first trials are the same
-        "index": number(row.get("index")),
-        "lr": values.pop("lr", math.nan),
-        "others": ", ".join(f"{name} {value:g}" for name, value in values.items() if not math.isnan(value)),
-        "status": clean(row.get("status")),
-        "valid": number(row.get("valid")),
-        "score": number(row.get("score")),
-    }
-
-
-def _facts(row: Row) -> Row:
-    """What tells of a run, or of a trial, which others it may stand beside."""
-    spec, called, task = mapping(row.get("spec")), mapping(row.get("names")), mapping(row.get("task"))
-    return {
-        "id": row["id"],
-        "configuration": clean(row.get("configuration")),
-        "task": clean(called.get("task") or task.get("name") or "?"),
-        "version": clean(task.get("version") or spec.get("task_version") or "?"),
-        "fingerprint": clean(task.get("fingerprint") or ""),
-        "device": clean(spec.get("device") or "?"),
-        # the back end asked for, and the instruction set where one was; `backend` is the one that ran
-        "asked": clean(" ".join(str(part) for part in (spec.get("backend") or "auto", spec.get("isa")) if part)),
-        "budget": clean(", ".join(f"{k}={v}" for k, v in sorted(mapping(spec.get("budget")).items())), 200),
-        "protocol": clean(spec.get("protocol", "?")),
-        "metric": clean(task.get("metric") or ""),
-        "better": task.get("better"),
-        "unit": clean(task.get("unit") or ""),
-        **{axis: clean(called.get(axis) or "?") for axis in AXES},
-        "reason": _last_line(row.get("reason")),
-        "origin": _origin(row),
-    }
-
-
-def _gap_scored(row: Row) -> float:
-    """Validation less training loss of the weights that were scored: the last ones, or those that were restored."""
-    metrics = mapping(row.get("metrics"))
-    valid, train = (number(mapping(metrics.get(split)).get("loss")) for split in ("valid", "train"))
-    return valid - train
-
-
-EXPLODED = 1e6
-"""A gradient with respect to a state of this norm is no use for learning, whatever the score says."""
-
-
-def _suspect(probe: Mapping[str, Any]) -> str:
-    """What is wrong with the gradients of a network that ended with a finite loss."""
-    norms = items(probe.get("norms"))
-    if not norms:
-        return ""
-    finite = [number(norm) for norm in norms if norm is not None]
-    if len(finite) < len(norms) or max(finite) > EXPLODED:
-        return "exploding gradient"
-    return "no gradient" if max(finite) == 0 else ""
-
-
-def _half_life(probe: Mapping[str, Any]) -> float:
-    """Steps; infinite where the gradient was measured and does not decay, NaN where it could not be told from zero."""
-    if "half_life" not in probe or ("rate" in probe and probe["rate"] is None):
-        return math.nan
-    return math.inf if probe["half_life"] is None else number(probe["half_life"])
 
 
 def _complete(runs: list[Row]) -> None:

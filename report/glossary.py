@@ -12,7 +12,7 @@ from bench.literature import PUBLICATIONS
 from bench.methods import method
 from bench.spec import settings
 from report.board import Board
-from report.frame import AXES
+from report.flat import AXES
 from tasks.literature import Publication
 
 TABLES: dict[str, Mapping[str, Any]] = dict(zip(AXES, (ARCHITECTURES, STABILISATIONS, OPTIMIZERS), strict=True))

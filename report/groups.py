@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.axes import REFERENCE
-from report.frame import AXES, GROUP
+from report.flat import AXES
+from report.frame import GROUP
 from tasks.cards import TASKS
 
 Triple = tuple[str, str, str]

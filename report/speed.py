@@ -8,8 +8,10 @@ from pathlib import Path
 
 from bench import core_table
 from bench.core_table import Key
+from bench.untrusted import clean, mapping, number
 from report import BadInput
-from report.frame import Row, clean, core, mapping, number
+from report.flat import Row
+from report.frame import core
 from report.tables import Line, Table, escape, markdown_table
 
 WORDS = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.record import MAX_LINE, decode
-from report.frame import Row
+from report.flat import Row
 
 NEEDED = {
     *("kind", "id", "name", "configuration", "names", "spec", "status", "reason", "step", "score", "task"),

@@ -15,10 +15,10 @@ from pathlib import Path
 from bench.matrixfile import NAME
 from bench.record import SCHEMA, canonical
 from bench.store import Store
+from bench.untrusted import clean, mapping
 from report import BadInput
 from report.checks import LABEL, of_record
 from report.crosschecks import Across, Level, Problem, Source, Within
-from report.frame import clean, mapping
 
 
 @dataclass

@@ -18,8 +18,10 @@ from rich.live import Live
 from rich.text import Text
 
 from bench.store import stores
+from bench.untrusted import clean
 from report.findings import plural
-from report.frame import Row, clean, frames, names
+from report.flat import Row
+from report.frame import frames, names
 from report.groups import AXES, groups_of
 from report.listing import printed, rich_table
 from report.stats import shown, t_interval

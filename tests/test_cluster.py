@@ -22,7 +22,7 @@ from bench.record import RunRecord, encode, unfinished
 from bench.shelf import Shelf
 from bench.spec import RunSpec
 from bench.store import Busy, Store
-from report.frame import proof
+from report.flat import proof
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'lstm-training-bench[ray]'")
 from ray.cluster_utils import Cluster  # noqa: E402

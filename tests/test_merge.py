@@ -17,7 +17,7 @@ from toys import tiny
 from bench.matrix import main
 from bench.record import NaiveRecord, Record, RunRecord, encode, unfinished
 from bench.store import Store
-from report.frame import proof
+from report.flat import proof
 
 LABEL = unfinished(tiny(), "ok").machine["label"]
 

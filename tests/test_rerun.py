@@ -237,6 +237,7 @@ Change = Callable[[RunRecord], RunRecord]
         (lambda r: replace(r, spec=r.spec | {"seed": 5}), "its values have the id"),
         (lambda r: replace(r, names={}), "not the values of a run of this code"),
         (lambda r: replace(r, score=None), "ended ok and has no score"),
+        (lambda r: replace(r, score=10**400), "ended ok and has no score"),
     ],
 )
 def test_a_record_that_this_code_would_not_run(
