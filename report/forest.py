@@ -29,11 +29,10 @@ PARTS = ("#0072b2", "#d55e00", "#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#8c5
 def forest(board: Board) -> Figure:
     """Gain on the baseline over shared seeds with its 95 % interval; the green band is the margin of equivalence."""
     groups = [group for group in board.groups if board.compared(group)["gain"].notna().any()]
-    present = {name for group in groups for name in board.compared(group).dropna(subset=["gain"])["name"]}
-    names = [name for name in ink.order(board) if name in present]
-    groups = groups[: ink.room(len(names))]
-    figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
-    for ax, group in zip(axes, groups, strict=False):
+    ran = {group: set(board.compared(group).dropna(subset=["gain"])["name"]) for group in groups}
+    few = groups[: ink.room(len(set().union(*ran.values())))]
+    figure, panels = ink.by_technique(ink.order(board), {group: ran[group] for group in few})
+    for ax, group, names in panels:
         _panel(ax, board, group, names)
     shape: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 1.2}
     dots = [

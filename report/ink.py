@@ -6,9 +6,9 @@ import io
 import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -150,15 +150,42 @@ def measure(group: Group) -> str:
     return f"{group.metric}{f' ({group.unit})' if group.unit else ''} {arrow(group)}"
 
 
-def panels(groups: Sequence[Group], height: float = 2.7, share_rows: bool = False) -> tuple[Figure, list[Axes]]:
+def panels(groups: Sequence[Group], height: float = 2.7) -> tuple[Figure, list[Axes]]:
     """A figure with one panel a group, at most three beside each other; empty places are taken out."""
+    return _grid(groups, [height] * math.ceil(min(len(groups), PANELS) / _columns(groups)))
+
+
+def by_technique(
+    names: Sequence[str], ran: Mapping[Group, set[str]]
+) -> tuple[Figure, list[tuple[Axes, Group, list[str]]]]:
+    """A figure with one panel a group and a line a technique, in the order of `names`: each panel with its lines.
+
+    Panels beside each other have the same lines. Groups on which few techniques ran stand together at the end, so that
+    no panel is mostly empty.
+    """
+    groups = sorted(ran, key=lambda group: -len(ran[group]))
+    columns = _columns(groups)
+    beside = [groups[at : at + columns] for at in range(0, min(len(groups), PANELS), columns)]
+    lines = [[name for name in names if any(name in ran[group] for group in some)] for some in beside]
+    figure, axes = _grid(groups, [0.9 + 0.19 * len(some) for some in lines], "row")
+    return figure, [
+        (ax, group, lines[place // columns]) for place, (ax, group) in enumerate(zip(axes, groups, strict=False))
+    ]
+
+
+def _columns(groups: Sequence[Group]) -> int:
     count = min(len(groups), PANELS)
-    columns = 2 if count == 4 else min(count, 3)
-    rows = math.ceil(count / columns)
-    # rows of techniques need room for their names at the left
+    return 2 if count == 4 else min(count, 3)
+
+
+def _grid(
+    groups: Sequence[Group], heights: Sequence[float], share: bool | Literal["row"] = False
+) -> tuple[Figure, list[Axes]]:
+    count, columns = min(len(groups), PANELS), _columns(groups)
+    # lines of techniques need room for their names at the left
     width = {1: 6.4, 2: 8.8, 3: 11.0}[columns]
-    figure = Figure(figsize=(width, height * rows + 0.5), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharey="all" if share_rows else False)
+    figure = Figure(figsize=(width, sum(heights) + 0.5), layout="constrained")
+    grid = figure.subplots(len(heights), columns, squeeze=False, sharey=share, height_ratios=heights)
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.remove()

@@ -121,12 +121,12 @@ INSIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsi
 
 def half_life(board: Board) -> Figure:
     """How far back the gradient reaches at the end of training, one bar a technique, the median over seeds."""
-    names, colours, text = ink.order(board), ink.palette(board), ink.labels(board)
+    colours, text = ink.palette(board), ink.labels(board)
     rows = board.techniques.dropna(subset=["half_life"])
     groups, rows = ink.drawn(board, rows, ink.room(rows["name"].nunique()))
-    names = ink.among(names, rows["name"])
-    figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
-    for ax, group in zip(axes, groups, strict=False):
+    ran = {group: set(rows.loc[rows["group"] == group.label, "name"]) for group in groups}
+    figure, panels = ink.by_technique(ink.order(board), ran)
+    for ax, group, names in panels:
         mine = rows[rows["group"] == group.label].drop_duplicates("name").set_index("name")["half_life"].reindex(names)
         finite = mine[np.isfinite(mine)]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (1.0, 10.0)
@@ -158,8 +158,8 @@ def _reach_bar(ax: Axes, y: int, value: float, left: float, right: float, colour
 
 def gap(board: Board) -> Figure:
     """Validation loss minus training loss at the best point: every seed a point, the median a line."""
-    figure, axes, panels = _by_technique(board, board.frames.runs.assign(value=board.frames.runs["gap"]))
-    for ax, mine in zip(axes, panels, strict=False):
+    figure, panels = _by_technique(board, board.frames.runs.assign(value=board.frames.runs["gap"]))
+    for ax, mine in panels:
         left, right = span(mine["value"])
         ax.axvline(0, color="#777777", linewidth=0.8)
         ax.set_xlim(left, right)
@@ -172,26 +172,29 @@ def gap(board: Board) -> Figure:
 def best_update(board: Board) -> Figure:
     """After which share of its updates a run's validation loss was lowest: every seed a point, the median a line."""
     runs = board.frames.runs
-    figure, axes, panels = _by_technique(board, runs.assign(value=100 * runs["best_step"] / runs["steps"]))
-    for ax, mine in zip(axes, panels, strict=False):
+    figure, panels = _by_technique(board, runs.assign(value=100 * runs["best_step"] / runs["steps"]))
+    for ax, mine in panels:
         ax.set_xlim(-4, 104)
         ax.set_xlabel("best validation loss, after % of updates")
         _seeds(ax, board, mine, -4, 104)
     return figure
 
 
-def _by_technique(board: Board, runs: pd.DataFrame) -> tuple[Figure, list[Axes], list[pd.DataFrame]]:
-    """A panel a group, a row a technique, and the runs of each panel with `value`, `y`, `label` and `shade`."""
+def _by_technique(board: Board, runs: pd.DataFrame) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A panel a group, a line a technique, and the runs of each panel with `value`, `y`, `label` and `shade`."""
     named = board.techniques[["configuration", "group", "name", "label"]].drop_duplicates("configuration")
     runs = runs.dropna(subset=["value"]).merge(named, on="configuration")
     groups, runs = ink.drawn(board, runs, ink.room(runs["name"].nunique()))
-    names = ink.among(ink.order(board), runs["name"])
-    place, colours = {name: y for y, name in enumerate(names)}, ink.palette(board)
-    runs = runs.assign(y=runs["name"].map(place), shade=[colours.get(name, ink.OTHER) for name in runs["name"]])
-    figure, axes = ink.panels(groups, height=0.9 + 0.19 * len(names), share_rows=True)
-    for ax in axes:
+    colours = ink.palette(board)
+    runs = runs.assign(shade=[colours.get(name, ink.OTHER) for name in runs["name"]])
+    by_group = {group: runs[runs["group"] == group.label] for group in groups}
+    figure, panels = ink.by_technique(ink.order(board), {group: set(mine["name"]) for group, mine in by_group.items()})
+    found = []
+    for ax, group, names in panels:
         technique_axis(ax, board, names)
-    return figure, axes, [runs[runs["group"] == group.label] for group in groups]
+        place = {name: y for y, name in enumerate(names)}
+        found.append((ax, by_group[group].assign(y=by_group[group]["name"].map(place))))
+    return figure, found
 
 
 def _seeds(ax: Axes, board: Board, mine: pd.DataFrame, left: float, right: float) -> None:

@@ -71,11 +71,12 @@ def reach(board: Board) -> Figure:
     """The longest T solved: every seed a point, the median a line; at the far left not even the shortest."""
     runs, problems = remembered(board)
     found = reaches(runs)
-    names = ink.among(ink.order(board), found["name"])
-    place = {name: y for y, name in enumerate(names)}
-    figure, axes = ink.panels(list(problems.values()), height=0.9 + 0.19 * len(names), share_rows=True)
+    ran = {group: set(found.loc[found["problem"] == problem, "name"]) for problem, group in problems.items()}
+    figure, panels = ink.by_technique(ink.order(board), ran)
     colours, text = ink.palette(board), ink.labels(board)
-    for ax, problem in zip(axes, problems, strict=False):
+    called = {group: problem for problem, group in problems.items()}
+    for ax, group, names in panels:
+        problem, place = called[group], {name: y for y, name in enumerate(names)}
         mine = found[found["problem"] == problem]
         lengths = sorted(set(runs.loc[runs["problem"] == problem, "steps"]))
         none = lengths[0] / 2

@@ -191,3 +191,21 @@ def test_an_exploded_score_is_an_arrow() -> None:
     arrows = [line.get_gid() for ax in figure.axes for line in ax.lines if line.get_marker() == "^"]
     assert len(arrows) == 2
     assert all("e+12" in str(gid) for gid in arrows)
+
+
+def test_panels_of_few_techniques_stand_together() -> None:
+    """No panel is mostly empty: beside each other stand tasks that many techniques ran on, below them the others."""
+    tasks = [f"speech/{name}" for name in "abcd"]
+    many = [("lstm", "none", f"o{number}") for number in range(20)]
+    records = [
+        made.run(task, technique)
+        for task, techniques in zip(tasks, (many[:1], many, many[:2], many), strict=True)
+        for technique in techniques
+    ]
+    board = board_from(*records)
+    ran = {group: set(board.techniques.loc[board.techniques["group"] == group.label, "name"]) for group in board.groups}
+    figure, panels = ink.by_technique(ink.order(board), ran)
+    assert [(group.task[-1], len(names)) for _, group, names in panels] == [("b", 20), ("d", 20), ("c", 2), ("a", 2)]
+    figure.draw_without_rendering()
+    tall, low = panels[0][0].get_position().height, panels[2][0].get_position().height
+    assert tall > 2 * low
