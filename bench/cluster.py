@@ -19,7 +19,7 @@ from bench.cluster_queue import Queue, Work
 from bench.execute import FAULTS, Job
 from bench.machine import cores
 from bench.plan import BadInput
-from bench.record import Status, unfinished
+from bench.record import PENDING, Status, unfinished
 from bench.spec import Isa
 
 J = TypeVar("J", bound=Job)
@@ -210,7 +210,7 @@ class Crew(Generic[J, R]):
                 return
         if getattr(record, "status", None) == "device-lost":
             node.gpus = 0
-        if getattr(record, "status", None) in ("skipped", "device-lost"):
+        if getattr(record, "status", None) in PENDING:
             work.avoid.add(node.number)
             if self.queue.able(work):
                 self.queue.again(work)

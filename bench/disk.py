@@ -6,7 +6,7 @@ Every call of the system that changes something is one of `os`, so that a test c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -52,18 +52,28 @@ def append(path: Path, data: bytes) -> None:
 def place(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
     """Put a file of these pieces in the place of what was there: readers see the old one or the new one, and so does
     whoever comes after a power cut."""
-    fresh = path.with_name(path.name + ".tmp")
+    place_all({path: pieces})
+
+
+def place_all(files: Mapping[Path, Iterable[bytes | memoryview]]) -> None:
+    """`place` for several: first all of them beside what was there, on the disk; only then the first over it. Where
+    this is cut short between two, doing it again does the rest."""
+    temporary = {path: path.with_name(path.name + ".tmp") for path in files}
     try:
-        with opened(fresh, os.O_TRUNC) as file:
-            for piece in pieces:
-                write(file, piece)
-            os.fsync(file)
-        os.replace(fresh, path)
+        for path, pieces in files.items():
+            with opened(temporary[path], os.O_TRUNC) as file:
+                for piece in pieces:
+                    write(file, piece)
+                os.fsync(file)
+        for path, beside in temporary.items():
+            os.replace(beside, path)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(fresh)
+        for beside in temporary.values():
+            with suppress(OSError):
+                os.unlink(beside)
         raise
-    settle(path.parent)
+    for folder in {path.parent for path in files}:
+        settle(folder)
 
 
 def settle(folder: Path) -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench import checkpoint, cli, owned, preview, timing
 from bench.interrupts import Interrupts
@@ -17,9 +16,6 @@ from bench.record import FINISHED, unfinished
 from bench.spec import Matrix
 from bench.store import Busy, Store
 from tasks.own import OWNED
-
-if TYPE_CHECKING:
-    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
 import sys
 from collections import Counter
@@ -222,7 +221,7 @@ def written(into: Path, files: Sequence[Path]) -> tuple[Merged, int]:
             for place, lines in merged.lines.items()
         }
         changed = {path: data for path, data in fresh.items() if path.read_bytes() != data}
-        place_all(changed)
+        disk.place_all({path: [data] for path, data in changed.items()})
         return merged, len(changed)
 
 
@@ -231,26 +230,6 @@ def _unless_empty(path: Path) -> None:
     with suppress(OSError):
         if path.stat().st_size == 0:
             path.unlink()
-
-
-def place_all(files: Mapping[Path, bytes]) -> None:
-    """Put every file in its place: first all of them beside it, on the disk; only then the first over what was there.
-    Where this is cut short between two, the same command does the rest."""
-    temporary = {path: path.with_name(f"{path.name}.tmp") for path in files}
-    try:
-        for path, data in files.items():
-            with disk.opened(temporary[path], os.O_TRUNC) as file:
-                disk.write(file, data)
-                os.fsync(file)
-        for path, beside in temporary.items():
-            os.replace(beside, path)
-    except BaseException:
-        for beside in temporary.values():
-            with suppress(OSError):
-                os.unlink(beside)
-        raise
-    for folder in {path.parent for path in files}:
-        disk.settle(folder)
 
 
 def told(merged: Merged, into: Path, changed: int | None, as_json: bool) -> None:

@@ -26,6 +26,9 @@ TABLES = (
 )
 """What a module may offer: docs/plugins.md has a table."""
 
+OPEN = (("cell", "CELLS"), ("rule", "RULES"), ("own", "TECHNIQUES"))
+"""Kinds of names that a plug-in adds to bench.spec.PLUGGED, and the table each comes from."""
+
 AXES = ("architecture", "stabilisation", "optimizer")
 
 Found = Mapping[str, Any]
@@ -120,7 +123,7 @@ def _taken(found: Found) -> list[str]:
 def _values(found: Found) -> list[str]:
     """What is wrong with the values, once the module's own names count as known."""
     before = {key: set(value) for key, value in PLUGGED.items()}
-    for key, table in (("cell", "CELLS"), ("rule", "RULES"), ("own", "TECHNIQUES")):
+    for key, table in OPEN:
         PLUGGED[key] |= set(found[table])
     wrong = [
         f"{table}: {name!r}: {problem}"

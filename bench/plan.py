@@ -11,6 +11,7 @@ from bench.names import unknown
 from bench.sense import nonsense
 from bench.spec import Backend, Budget, Isa, Matrix, Names, RunSpec
 from tasks.cards import TASKS, matching
+from tasks.own import Mistakes
 
 DEVICES = ("cpu", "cuda")
 
@@ -18,12 +19,8 @@ ONLY: dict[Backend, str] = {"cpp": "cpu", "triton": "cuda", "graph": "cuda"}
 """Back ends that run on one kind of device alone; the others run on both."""
 
 
-class BadInput(Exception):
-    """One or more mistakes in what was asked for, each a line."""
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = list(mistakes)
+class BadInput(Mistakes):
+    """One or more mistakes in what a command was asked for, each a line: nothing runs."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from typing import Any
 
 import tasks
 from bench import axes, literature, machine, methods, sense
-from bench.offered import AXES, TABLES, problems, tables  # after the presets: none of them grows
+from bench.offered import AXES, OPEN, TABLES, problems, tables  # after the presets: none of them grows
 from bench.plan import BadInput
 from bench.spec import PLUGGED
 from tasks.cards import TASKS
@@ -126,7 +126,7 @@ def _take(found: Mapping[str, Any]) -> None:
     """Add a module's tables to ours."""
     TASKS.update({card.name: card for card, _ in found["TASKS"]})
     tasks.PLUGGED.update({card.name: build for card, build in found["TASKS"]})
-    for key, table in (("cell", "CELLS"), ("rule", "RULES"), ("own", "TECHNIQUES")):
+    for key, table in OPEN:
         PLUGGED[key] |= set(found[table])
     for ours, theirs in _grown(found):
         ours.update(theirs)

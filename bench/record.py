@@ -27,9 +27,10 @@ MAX_LINE = 16 * 2**20
 Status = Literal[
     "ok", "diverged", "timeout", "crashed", "out-of-memory", "nondeterministic", "device-lost", "skipped", "failed"
 ]
-FINISHED: frozenset[str] = frozenset({*get_args(Status)} - {"skipped", "device-lost"})
-"""A failure is a result. Only `skipped` and `device-lost` are looked at again by the next command: their reason may be
-gone."""
+PENDING: frozenset[str] = frozenset({"skipped", "device-lost"})
+"""Looked at again by the next command: their reason may be gone."""
+FINISHED: frozenset[str] = frozenset(get_args(Status)) - PENDING
+"""A failure is a result."""
 
 
 FOLDERS = re.compile(r"(?:(?<![\w:/.\\])|(?<=file://))(?:[A-Za-z]:)?[\\/](?:[^\s'\":;,()<>\\/]+[\\/])+")

@@ -21,7 +21,7 @@ from bench.plugins import LOADED
 from bench.record import RunRecord
 from bench.spec import Isa, RunSpec
 from bench.store import Store
-from bench.untrusted import clean, number, sentence
+from bench.untrusted import clean, mapping, number, sentence
 from tasks.cards import TASKS
 from tasks.own import is_own
 
@@ -71,9 +71,7 @@ def _absent(task: str, row: Mapping[str, Any]) -> str | None:
     family, _, name = task.partition("/own/")
     if name:
         return f"{task} is data of the reader's own: give the same with --task '{family}:...' (docs/own-data.md)"
-    versions = row.get("versions")
-    known = versions if isinstance(versions, dict) else {}
-    made = [sentence(key).partition(" ")[2] for key in known if key.startswith("plugin ")]
+    made = [sentence(key).removeprefix("plugin ") for key in mapping(row.get("versions")) if key.startswith("plugin ")]
     lacking = [f"--plugin {module}" for module in made if module not in LOADED.modules]
     return f"made with plug-ins that are not loaded here: {' '.join(lacking)}" if lacking else None
 
@@ -98,10 +96,10 @@ def again(found: Found, spec: RunSpec, data: Path | None) -> RunRecord:
         raise BadInput([f"{found} is of CUDA, and torch finds no CUDA device here"])
     if spec.device == "cpu":
         cli.kernels(spec.backend, spec.isa)
-    machine = found.row.get("machine")
-    threads = machine.get("threads") if isinstance(machine, dict) else None
+    machine = mapping(found.row.get("machine"))
+    threads = machine.get("threads")
     count = threads if isinstance(threads, int) and 1 <= threads <= 1_024 else worker.THREADS
-    free = isinstance(machine, dict) and machine.get("deterministic") is False
+    free = machine.get("deterministic") is False
     with (
         environment({worker.DETERMINISM: "warn" if free else "error"}),
         closing(in_processes(run_one, [spec], data, 1, level=spec.isa, threads=count)) as runs,  # at once, on Ctrl-C

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.record import Record, encode
+from bench.record import PENDING, Record, encode
 from bench.store import Store
 
 
@@ -41,7 +41,7 @@ class Shelf(Store):
         for path in sorted({self.path, *self.path.parent.glob("*.jsonl")}):
             for row in Store(path).rows():
                 key = row["kind"], row["id"]
-                if key not in found or row.get("status") not in ("skipped", "device-lost"):
+                if key not in found or row.get("status") not in PENDING:
                     found[key] = row
         return list(found.values())
 

@@ -144,9 +144,8 @@ def fill(specs: Iterable[RunSpec], store: Store, data: Path | None, count: int, 
     with counted(len(todo), not as_json) as show:
         for device in dict.fromkeys(spec.device for spec in todo):  # never side by side
             mine = [spec for spec in todo if spec.device == device]
-            level = mine[0].isa
             made = in_processes(
-                run, mine, data, 1, lambda spec: show(spec.configuration), Untimed, level=level, gpu_share=1
+                run, mine, data, 1, lambda spec: show(spec.configuration), Untimed, level=mine[0].isa, gpu_share=1
             )
             with closing(made) as records:  # at once, on Ctrl-C
                 for record in records:

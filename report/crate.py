@@ -7,7 +7,6 @@ dates, so the only date is that of the suite's release, and the same files give 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from report.deposit import Held, counted, read
 from report.findings import plural
 from tasks.cards import TASKS
 from tasks.data import SOURCES
+from tasks.data.placing import checksum
 from tasks.literature import PUBLICATIONS
 
 Entity = dict[str, Any]
@@ -135,9 +135,7 @@ def _files(folder: Path, held: list[Held]) -> Iterator[Entity]:
 
 
 def _bytes(path: Path, encoding: str) -> Entity:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"encodingFormat": encoding, "contentSize": str(path.stat().st_size), "sha256": sha256}
+    return {"encodingFormat": encoding, "contentSize": str(path.stat().st_size), "sha256": checksum(path)}
 
 
 def _versions(held: Iterable[Held], library: str) -> list[str]:

@@ -48,7 +48,7 @@ def run(row: Row) -> Row:
         "half_end": _half_life(end),
         # the ids under which this configuration is timed on either device: only the device differs
         **{device: digest({**shared, "device": device}) for device in ("cpu", "cuda")},
-        "machine": clean(mapping(row.get("machine")).get("label") or "?"),
+        "machine": machine_of(row),
         "idle": ", ".join(sorted(clean(name) for name in items(proof.get("idle")))),
         "alarm": clean(proof.get("too_good") or "", 160),
         "suspect": _suspect(end) if status == "ok" else "",
@@ -64,15 +64,13 @@ def _company(row: Row, spec: Mapping[str, Any]) -> Row:
         "best_step": number(row.get("best_step")),
         "seconds": number(cost.get("seconds")),
         "peak_mib": number(cost.get("peak_mib")),
-        "settings": tuple(
-            _settings(mapping(spec.get(axis))) for axis in ("architecture", "stabilisation", "optimizer")
-        ),
+        "settings": tuple(_settings(mapping(spec.get(axis))) for axis in AXES),
         "suite": clean(versions.get("lstm-training-bench") or "?"),
         "torch": clean(versions.get("torch") or "?"),
         "plugins": ",".join(
-            sorted(
-                f"{clean(name)[7:]}@{clean(value)}" for name, value in versions.items() if name.startswith("plugin ")
-            )
+            f"{clean(name).removeprefix('plugin ')}@{clean(value)}"
+            for name, value in sorted(versions.items())
+            if name.startswith("plugin ")
         ),
         "threads": number(machine.get("threads")),
         "isa": clean(machine.get("kernels") or machine.get("capability") or machine.get("simd") or "?").lower(),
@@ -167,7 +165,11 @@ def _half_life(probe: Mapping[str, Any]) -> float:
     return math.inf if probe["half_life"] is None else number(probe["half_life"])
 
 
+def machine_of(row: Row) -> str:
+    """The label of the machine that a record is of."""
+    return clean(mapping(row.get("machine")).get("label") or "?")
+
+
 def origin(row: Row) -> str:
     """Machine and version of torch: what two runs must share to be averaged or paired."""
-    machine = clean(mapping(row.get("machine")).get("label") or "?")
-    return f"{machine}, torch {clean(mapping(row.get('versions')).get('torch') or '?')}"
+    return f"{machine_of(row)}, torch {clean(mapping(row.get('versions')).get('torch') or '?')}"

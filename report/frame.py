@@ -17,6 +17,7 @@ import pandas as pd
 
 from bench.core_table import FOLDER
 from bench.names import unknown
+from bench.record import PENDING
 from bench.store import Store, stores
 from bench.untrusted import clean, items, mapping, number
 from report import BadInput, flat
@@ -42,9 +43,6 @@ TRIALS = (
 CURVES = ("id", "step", "split", "value", "loss")
 NAIVE = ("task", "version", "fingerprint", "name", "score")
 TIMES = ("configuration", "device", "machine", "ms", "ratio", "ratio_low", "ratio_high", "noisy")
-
-PENDING = ("skipped", "device-lost")
-"""Statuses of runs that the next command makes anew: a finished run of the same id stands in their place."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +224,8 @@ def _naive(row: Row) -> Iterable[Row]:
 
 def _time(row: Row) -> Row:
     numbers = {key: number(row.get(key)) for key in ("ms", "ratio", "ratio_low", "ratio_high")}
-    machine = clean(mapping(row.get("machine")).get("label") or "?")
-    facts = {"configuration": clean(row.get("configuration")), "device": clean(row.get("device")), "machine": machine}
-    return {**facts, **numbers, "noisy": bool(row.get("noisy"))}
+    facts = {"configuration": clean(row.get("configuration")), "device": clean(row.get("device"))}
+    return {**facts, "machine": flat.machine_of(row), **numbers, "noisy": bool(row.get("noisy"))}
 
 
 def _versions(records: list[Row]) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ ENDS = 2**16
 """Bytes at either end of a recording that the version is made of."""
 
 
-class Mistakes(ValueError):
-    """What is wrong with own data that were asked for, a line each."""
+class Mistakes(Exception):
+    """One or more mistakes in what was asked for, each a line."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("\n".join(mistakes))

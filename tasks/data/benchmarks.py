@@ -27,7 +27,6 @@ therefore not these on the columns of wind.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from numpy.typing import NDArray
 
 from tasks.data import SOURCES, DamagedData, Source, table
 from tasks.data.cache import Arrays, cached
+from tasks.data.placing import checksum
 from tasks.data.source import missing
 
 READER = 1
@@ -90,9 +90,7 @@ def about(name: str, data: Path | None) -> str:
 def _arrays(name: str, data: Path | None) -> Arrays:
     """What stands in the file, parsed once: traffic takes seconds, and less than 1 GB."""
     path = found(SOURCES[name], data, BENCHMARKS[name].files)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return cached(f"series-{name}", (READER, BENCHMARKS[name], sha256), lambda: _parsed(BENCHMARKS[name], path))
+    return cached(f"series-{name}", (READER, BENCHMARKS[name], checksum(path)), lambda: _parsed(BENCHMARKS[name], path))
 
 
 def _parsed(known: Benchmark, path: Path) -> Arrays:

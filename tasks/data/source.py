@@ -6,12 +6,13 @@ A file is read only after its checksum has been compared, once for each process.
 from __future__ import annotations
 
 import functools
-import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from tasks.data.placing import checksum
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ def located(source: Source, data: Path | None) -> dict[str, Path]:
 @functools.cache
 def verify(path: Path, sha256: str) -> None:
     """Raise DamagedData unless the file has this checksum."""
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
+    got = checksum(path)
     if got != sha256:
         size = path.stat().st_size
         raise DamagedData(

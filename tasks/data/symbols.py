@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.data import places
+from tasks.data.placing import checksum
 from tasks.data.reading import Unit, raw, text, words
 from tasks.data.source import DamagedData
 from tasks.data.text import EOS, UNSEEN, Corpus
@@ -102,11 +103,7 @@ def prepared(reading: Reading) -> Prepared:
 
 
 def _key(reading: Reading) -> str:
-    digests = []
-    for path in reading.files:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    key = (CODE, reading.unit, reading.window, reading.most, digests)
+    key = (CODE, reading.unit, reading.window, reading.most, [checksum(path) for path in reading.files])
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
 

@@ -5,7 +5,6 @@ Standard library only.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from tasks.data.https import Again, Connect, NotFetched, answer, network, secure
+from tasks.data.placing import checksum
 from tasks.data.source import DamagedData, Download
 
 CHUNK = 1 << 16
@@ -77,8 +77,7 @@ class Transfer:
         have = self.part.stat().st_size if ours else 0
         if have < self.download.size:
             self._ask(have, state.get("etag", "") if have else "", until)
-        with self.part.open("rb") as file:
-            got, size = hashlib.file_digest(file, "sha256").hexdigest(), self.part.stat().st_size
+        got, size = checksum(self.part), self.part.stat().st_size
         if got == self.download.sha256:
             return
         drop(self.part)
